@@ -1,0 +1,39 @@
+// This file is what a flow-log record is before it is text: Tailscale's netlogtype.Message (types/netlogtype), and our
+// `accounting` object. Values, no I/O. docs/formats/record.md has the grammar.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/window.hpp"
+
+namespace flowtally::model {
+
+/// The proof that a record carries. Every counter is that of this record alone, so sums over records are sums over
+/// traffic; `totals` = all listed traffic + unparsed + excluded.
+struct Accounting {
+  std::string boot_id;      ///< kernel's random boot id; with the epoch it names a generation for good
+  std::uint64_t epoch = 0;  ///< generation the record was drained from
+  std::uint32_t part = 1;   ///< this record is part `part` of `parts` of its window, from 1
+  std::uint32_t parts = 1;
+  Counters totals;    ///< all that passed the hook
+  Counters coarse;    ///< of the listed traffic: counted without ports, for lack of room
+  Counters unparsed;  ///< not listed: could not be parsed
+  Counters excluded;  ///< not listed: left out as Tailscale does
+
+  friend bool operator==(const Accounting&, const Accounting&) = default;
+};
+
+/// One record: one line of NDJSON. Times are nanoseconds since 1970-01-01 UTC.
+struct Record {
+  std::string node_id;
+  std::int64_t start_ns = 0;
+  std::int64_t end_ns = 0;
+  std::vector<Flow> virtual_traffic;
+  Accounting accounting;
+
+  friend bool operator==(const Record&, const Record&) = default;
+};
+
+}  // namespace flowtally::model

@@ -1,0 +1,80 @@
+// This file is what a drained window is: the flows of one generation and the totals that prove them. Values, no I/O.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "flowtally/abi.h"
+#include "model/address.hpp"
+
+namespace flowtally::model {
+
+/// Packets and bytes on the wire by direction: tx left this node, rx came to it.
+struct Counters {
+  std::uint64_t tx_packets = 0;
+  std::uint64_t tx_bytes = 0;
+  std::uint64_t rx_packets = 0;
+  std::uint64_t rx_bytes = 0;
+
+  Counters& operator+=(const Counters& other) noexcept {
+    tx_packets += other.tx_packets;
+    tx_bytes += other.tx_bytes;
+    rx_packets += other.rx_packets;
+    rx_bytes += other.rx_bytes;
+    return *this;
+  }
+  friend Counters operator+(Counters left, const Counters& right) noexcept { return left += right; }
+  friend bool operator==(const Counters&, const Counters&) = default;
+  [[nodiscard]] bool zero() const noexcept { return *this == Counters{}; }
+};
+
+/// One connection as Tailscale's records key it: protocol, our side, the other side. A coarse flow has no local end
+/// (and no remote end either, where only the protocol is known).
+struct Flow {
+  Endpoint local;   ///< "src" of the record: this node, or what it routes for
+  Endpoint remote;  ///< "dst" of the record
+  std::uint8_t proto = 0;  ///< IANA number; 255 for second and later fragments
+  Counters counters;
+
+  friend bool operator==(const Flow&, const Flow&) = default;
+};
+
+/// Everything of a generation that is not a flow: what the hook saw in all, and what of it has no flow, with reasons.
+struct Totals {
+  Counters hook;      ///< all that passed the hook, counted apart from the flows
+  Counters unparsed;  ///< could not be parsed
+  Counters excluded;  ///< left out of the flows as Tailscale does
+  Counters rest;      ///< found room neither as a flow nor as a coarse flow
+  std::array<std::uint64_t, FT_UNPARSED_REASONS> unparsed_packets{};            ///< by enum ft_unparsed
+  std::array<std::uint64_t, FT_EXCLUDED_REASONS> excluded_packets{};            ///< by enum ft_excluded
+  std::array<std::uint64_t, FT_INSERT_FAILURES> flow_insert_failures{};         ///< by enum ft_insert_failure
+  std::array<std::uint64_t, FT_INSERT_FAILURES> coarse_insert_failures{};       ///< by enum ft_insert_failure
+};
+
+/// A window: the interval in which one generation was active, and what was counted in it.
+struct Window {
+  base::Moment start;       ///< when the generation became active
+  base::Moment end;         ///< when the next one did
+  std::uint64_t epoch = 0;  ///< number of the generation since the maps were made, from 1
+  std::vector<Flow> flows;   ///< sorted as Tailscale sorts (local, remote, proto), none with zero counters
+  std::vector<Flow> coarse;  ///< what was counted under a coarser key, sorted the same; includes `totals.rest`
+  Totals totals;
+
+  /// True where hook totals = flows + coarse + unparsed + excluded, in packets and bytes, each direction.
+  [[nodiscard]] bool conserved() const noexcept;
+  /// Nothing passed the hook.
+  [[nodiscard]] bool idle() const noexcept { return totals.hook.zero() && flows.empty() && coarse.empty(); }
+  /// flows + coarse + unparsed + excluded.
+  [[nodiscard]] Counters accounted() const noexcept;
+};
+
+/// Sum over flows.
+[[nodiscard]] Counters sum(const std::vector<Flow>& flows) noexcept;
+
+/// "src, then dst, then proto", the order of every traffic array in Tailscale's records.
+[[nodiscard]] bool record_order(const Flow& left, const Flow& right) noexcept;
+
+}  // namespace flowtally::model
