@@ -10,46 +10,47 @@
 #ifndef FLOWTALLY_MAPS_BPF_H
 #define FLOWTALLY_MAPS_BPF_H
 
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
 
 #include "flowtally/abi.h"
 
-#define FT_GENERATION_MAPS(name, key_type)                \
-  struct {                                                \
-    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);             \
-    __uint(max_entries, FT_GENERATIONS);                  \
-    __type(key, __u32);                                   \
-    __array(                                              \
-        values, struct {                                  \
-          __uint(type, BPF_MAP_TYPE_PERCPU_HASH);         \
-          __uint(max_entries, 1);                         \
-          __uint(key_size, sizeof(key_type));             \
-          __uint(value_size, sizeof(struct ft_counters)); \
-        });                                               \
-  } name SEC(".maps")
+#define FT_GENERATION_MAPS(name, key_type)                      \
+    struct {                                                    \
+        __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);               \
+        __uint(max_entries, FT_GENERATIONS);                    \
+        __type(key, __u32);                                     \
+        __array(                                                \
+            values, struct {                                    \
+                __uint(type, BPF_MAP_TYPE_PERCPU_HASH);         \
+                __uint(max_entries, 1);                         \
+                __uint(key_size, sizeof(key_type));             \
+                __uint(value_size, sizeof(struct ft_counters)); \
+            });                                                 \
+    } name SEC(".maps")
 
 FT_GENERATION_MAPS(flows4, struct ft_flow4_key);
 FT_GENERATION_MAPS(flows6, struct ft_flow6_key);
 FT_GENERATION_MAPS(coarse, struct ft_coarse_key);
 
 struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, FT_GENERATIONS);
-  __type(key, __u32);
-  __type(value, struct ft_totals);
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, FT_GENERATIONS);
+    __type(key, __u32);
+    __type(value, struct ft_totals);
 } totals SEC(".maps");
 
 struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, FT_GENERATIONS);
-  __type(key, __u32);
-  __type(value, struct ft_rest);
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, FT_GENERATIONS);
+    __type(key, __u32);
+    __type(value, struct ft_rest);
 } rest SEC(".maps");
 
 struct {
-  __uint(type, BPF_MAP_TYPE_RINGBUF);
-  __uint(max_entries, 4096);
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
 } pressure SEC(".maps");
 
 struct ft_control control SEC(".data.control") = {.abi_version = FT_ABI_VERSION};

@@ -14,24 +14,24 @@
 
 static __always_inline void ft_add(struct ft_counters* counters, enum ft_direction direction,
                                    const struct ft_wire_count* count) {
-  if (direction == FT_TX) {
-    counters->tx_packets += count->packets;
-    counters->tx_bytes += count->bytes;
-  } else {
-    counters->rx_packets += count->packets;
-    counters->rx_bytes += count->bytes;
-  }
+    if (direction == FT_TX) {
+        counters->tx_packets += count->packets;
+        counters->tx_bytes += count->bytes;
+    } else {
+        counters->rx_packets += count->packets;
+        counters->rx_bytes += count->bytes;
+    }
 }
 
 static __always_inline void ft_count_insert_failure(__u64 failures[FT_INSERT_FAILURES], long error) {
-  if (error == -E2BIG)
-    failures[FT_INSERT_FULL]++;
-  else if (error == -EBUSY)
-    failures[FT_INSERT_BUSY]++;
-  else if (error == -ENOMEM)
-    failures[FT_INSERT_MEMORY]++;
-  else
-    failures[FT_INSERT_OTHER]++;
+    if (error == -E2BIG)
+        failures[FT_INSERT_FULL]++;
+    else if (error == -EBUSY)
+        failures[FT_INSERT_BUSY]++;
+    else if (error == -ENOMEM)
+        failures[FT_INSERT_MEMORY]++;
+    else
+        failures[FT_INSERT_OTHER]++;
 }
 
 #endif

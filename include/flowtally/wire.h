@@ -20,19 +20,20 @@
 /* What one skb says about its own size. All lengths in bytes, counted from the first byte of the IP header.
  */
 struct ft_skb_size {
-  __u32 len;        /* skb length less the link header */
-  __u32 header_len; /* IP header + options + extension headers + TCP or UDP header; 0 where there is no such
-                       header */
-  __u32 gso_size;   /* payload bytes per segment; 0: an ordinary packet */
-  __u32 gso_segs;   /* the kernel's own count; only on egress, else 0 */
-  __u32 wire_len; /* the kernel's own length after segmentation, less the link headers; only on egress, else 0
+    __u32 len;        /* skb length less the link header */
+    __u32 header_len; /* IP header + options + extension headers + TCP or UDP header; 0 where there is no such
+                         header */
+    __u32 gso_size;   /* payload bytes per segment; 0: an ordinary packet */
+    __u32 gso_segs;   /* the kernel's own count; only on egress, else 0 */
+    __u32
+        wire_len; /* the kernel's own length after segmentation, less the link headers; only on egress, else 0
                    */
-  __u32 is_tcp;   /* non-zero: header_len ends with a TCP header */
+    __u32 is_tcp; /* non-zero: header_len ends with a TCP header */
 };
 
 struct ft_wire_count {
-  __u64 packets; /* at least 1 */
-  __u64 bytes;
+    __u64 packets; /* at least 1 */
+    __u64 bytes;
 };
 
 /*
@@ -43,23 +44,23 @@ struct ft_wire_count {
  * gso_segs says, because the reader of a TUN sees gso_size and no more (struct virtio_net_hdr).
  */
 static inline struct ft_wire_count ft_wire_count(const struct ft_skb_size* size) {
-  struct ft_wire_count count = {1, size->len};
+    struct ft_wire_count count = {1, size->len};
 
-  if (size->gso_size == 0) return count;
-  if (size->header_len != 0 && size->gso_size != FT_GSO_BY_FRAGS && size->len > size->header_len) {
-    __u32 payload = size->len - size->header_len;
-    __u32 segments = (payload + size->gso_size - 1) / size->gso_size;
-    if (size->is_tcp || size->gso_segs <= 1 || size->gso_segs == segments) {
-      count.packets = segments;
-      count.bytes = size->len + (__u64)(segments - 1) * size->header_len;
-      return count;
+    if (size->gso_size == 0) return count;
+    if (size->header_len != 0 && size->gso_size != FT_GSO_BY_FRAGS && size->len > size->header_len) {
+        __u32 payload = size->len - size->header_len;
+        __u32 segments = (payload + size->gso_size - 1) / size->gso_size;
+        if (size->is_tcp || size->gso_segs <= 1 || size->gso_segs == segments) {
+            count.packets = segments;
+            count.bytes = size->len + (__u64)(segments - 1) * size->header_len;
+            return count;
+        }
     }
-  }
-  if (size->gso_segs > 1 && size->wire_len >= size->len) {
-    count.packets = size->gso_segs;
-    count.bytes = size->wire_len;
-  }
-  return count;
+    if (size->gso_segs > 1 && size->wire_len >= size->len) {
+        count.packets = size->gso_segs;
+        count.bytes = size->wire_len;
+    }
+    return count;
 }
 
 #endif
