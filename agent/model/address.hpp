@@ -1,5 +1,5 @@
-// This file is what an address is to us: an IPv4 or IPv6 address, alone or with a port. Values, no text: the text forms
-// belong to record/.
+// This file is what an address is to us: an IPv4 or IPv6 address, alone or with a port. Values, no text: the
+// text forms belong to record/.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace flowtally::model {
 
-/// An IP address or none. Ordered as Go's netip.Addr is, and with it Tailscale's records: none, then IPv4, then IPv6,
-/// then by value.
+/// An IP address or none. Ordered as Go's netip.Addr is, and with it Tailscale's records: none, then IPv4,
+/// then IPv6, then by value.
 struct Address {
   enum class Family : std::uint8_t { kNone = 0, kV4 = 4, kV6 = 6 };
 

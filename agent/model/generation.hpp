@@ -1,5 +1,5 @@
-// This file is what capture hands over: one retired generation as it was read from the kernel, per-CPU values already
-// summed, keys still in the ABI's form. flow/ makes a Window of it.
+// This file is what capture hands over: one retired generation as it was read from the kernel, per-CPU values
+// already summed, keys still in the ABI's form. flow/ makes a Window of it.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +22,11 @@ struct Generation {
   std::uint64_t epoch = 0;
   base::Moment start;
   base::Moment end;
-  std::vector<Entry<ft_flow4_key>> flows4;
-  std::vector<Entry<ft_flow6_key>> flows6;
-  std::vector<Entry<ft_coarse_key>> coarse;
-  std::vector<Entry<std::uint8_t>> rest;  ///< by IP protocol; only those that are not zero
-  Totals totals;
+  std::vector<Entry<ft_flow4_key>> flows4{};
+  std::vector<Entry<ft_flow6_key>> flows6{};
+  std::vector<Entry<ft_coarse_key>> coarse{};
+  std::vector<Entry<std::uint8_t>> rest{};  ///< by IP protocol; only those that are not zero
+  Totals totals{};
 };
 
 }  // namespace flowtally::model

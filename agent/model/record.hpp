@@ -1,5 +1,5 @@
-// This file is what a flow-log record is before it is text: Tailscale's netlogtype.Message (types/netlogtype), and our
-// `accounting` object. Values, no I/O. docs/formats/record.md has the grammar.
+// This file is what a flow-log record is before it is text: Tailscale's netlogtype.Message
+// (types/netlogtype), and our `accounting` object. Values, no I/O. docs/formats/record.md has the grammar.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace flowtally::model {
 
-/// The proof that a record carries. Every counter is that of this record alone, so sums over records are sums over
-/// traffic; `totals` = all listed traffic + unparsed + excluded.
+/// The proof that a record carries. Every counter is that of this record alone, so sums over records are sums
+/// over traffic; `totals` = all listed traffic + unparsed + excluded.
 struct Accounting {
   std::string boot_id;      ///< kernel's random boot id; with the epoch it names a generation for good
   std::uint64_t epoch = 0;  ///< generation the record was drained from

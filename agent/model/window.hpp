@@ -1,4 +1,5 @@
-// This file is what a drained window is: the flows of one generation and the totals that prove them. Values, no I/O.
+// This file is what a drained window is: the flows of one generation and the totals that prove them. Values,
+// no I/O.
 #pragma once
 
 #include <array>
@@ -31,27 +32,28 @@ struct Counters {
   [[nodiscard]] bool zero() const noexcept { return *this == Counters{}; }
 };
 
-/// One connection as Tailscale's records key it: protocol, our side, the other side. A coarse flow has no local end
-/// (and no remote end either, where only the protocol is known).
+/// One connection as Tailscale's records key it: protocol, our side, the other side. A coarse flow has no
+/// local end (and no remote end either, where only the protocol is known).
 struct Flow {
-  Endpoint local;   ///< "src" of the record: this node, or what it routes for
-  Endpoint remote;  ///< "dst" of the record
+  Endpoint local;          ///< "src" of the record: this node, or what it routes for
+  Endpoint remote;         ///< "dst" of the record
   std::uint8_t proto = 0;  ///< IANA number; 255 for second and later fragments
   Counters counters;
 
   friend bool operator==(const Flow&, const Flow&) = default;
 };
 
-/// Everything of a generation that is not a flow: what the hook saw in all, and what of it has no flow, with reasons.
+/// Everything of a generation that is not a flow: what the hook saw in all, and what of it has no flow, with
+/// reasons.
 struct Totals {
   Counters hook;      ///< all that passed the hook, counted apart from the flows
   Counters unparsed;  ///< could not be parsed
   Counters excluded;  ///< left out of the flows as Tailscale does
   Counters rest;      ///< found room neither as a flow nor as a coarse flow
-  std::array<std::uint64_t, FT_UNPARSED_REASONS> unparsed_packets{};            ///< by enum ft_unparsed
-  std::array<std::uint64_t, FT_EXCLUDED_REASONS> excluded_packets{};            ///< by enum ft_excluded
-  std::array<std::uint64_t, FT_INSERT_FAILURES> flow_insert_failures{};         ///< by enum ft_insert_failure
-  std::array<std::uint64_t, FT_INSERT_FAILURES> coarse_insert_failures{};       ///< by enum ft_insert_failure
+  std::array<std::uint64_t, FT_UNPARSED_REASONS> unparsed_packets{};       ///< by enum ft_unparsed
+  std::array<std::uint64_t, FT_EXCLUDED_REASONS> excluded_packets{};       ///< by enum ft_excluded
+  std::array<std::uint64_t, FT_INSERT_FAILURES> flow_insert_failures{};    ///< by enum ft_insert_failure
+  std::array<std::uint64_t, FT_INSERT_FAILURES> coarse_insert_failures{};  ///< by enum ft_insert_failure
 };
 
 /// A window: the interval in which one generation was active, and what was counted in it.
@@ -59,8 +61,9 @@ struct Window {
   base::Moment start;       ///< when the generation became active
   base::Moment end;         ///< when the next one did
   std::uint64_t epoch = 0;  ///< number of the generation since the maps were made, from 1
-  std::vector<Flow> flows;   ///< sorted as Tailscale sorts (local, remote, proto), none with zero counters
-  std::vector<Flow> coarse;  ///< what was counted under a coarser key, sorted the same; includes `totals.rest`
+  std::vector<Flow> flows;  ///< sorted as Tailscale sorts (local, remote, proto), none with zero counters
+  std::vector<Flow>
+      coarse;  ///< what was counted under a coarser key, sorted the same; includes `totals.rest`
   Totals totals;
 
   /// True where hook totals = flows + coarse + unparsed + excluded, in packets and bytes, each direction.

@@ -1,0 +1,110 @@
+// This file is capture's public face: a few commands and a few events, plain values in and out, so that it
+// can become a process of its own with the rights that capturing needs (design: two processes from one
+// binary).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "capture/attachment.hpp"
+#include "capture/device.hpp"
+#include "capture/flow_table.hpp"
+#include "capture/generation_switch.hpp"
+#include "capture/pressure.hpp"
+#include "capture/program.hpp"
+#include "capture/totals_maps.hpp"
+#include "model/generation.hpp"
+
+namespace flowtally::capture {
+
+struct CaptureOptions {
+  std::string interface = "tailscale0";
+  std::uint32_t flows_max = 131072;  ///< entries of each address family in one generation
+  bool exclude = true;               ///< leave out of the flows what Tailscale leaves out
+  AttachMode mode = AttachMode::kAuto;
+  std::span<const std::byte> image = production_image();
+};
+
+/// What happened outside, in the order in which it was noticed.
+struct Event {
+  enum class Kind : std::uint8_t {
+    kAttached,      ///< the interface is there and counted from now on
+    kGone,          ///< the interface, or our program on it, is gone; what was counted stays
+    kAttachFailed,  ///< the interface is there, but the programs could not be put on it; tried again at the
+                    ///< next event
+    kPressure,      ///< the active generation is filling up: drain now
+  };
+  Kind kind{};
+  std::string text;  ///< for people: which interface, how, why
+};
+
+/// How things stand, for status output and metrics.
+struct Status {
+  bool attached = false;
+  std::string attached_by;  ///< "TCX" or "clsact", empty while nothing is attached
+  std::uint64_t epoch = 0;  ///< of the active generation
+  Capacity capacity;        ///< of the active generation
+};
+
+/// Loads, attaches, watches the interface, drains. Everything it put into the kernel goes with it. All calls
+/// from one thread, which must stay in the network namespace in which it called open().
+class Capturer {
+ public:
+  /// Loads the program and makes the maps; attaches nothing yet.
+  [[nodiscard]] static base::Result<std::unique_ptr<Capturer>> open(const CaptureOptions& options);
+
+  /// Readable when take_events() has something to do.
+  [[nodiscard]] int event_fd() const noexcept { return epoll_.get(); }
+  /// Handles what waits: attaches to the interface if it came, lets go if it went, takes pressure signals.
+  [[nodiscard]] std::vector<Event> take_events();
+  /// Looks at the interface without being asked to; the first call attaches if the interface is there.
+  [[nodiscard]] std::vector<Event> look_at_interface();
+
+  /// Retires the active generation, waits until it is quiet and reads it. The result stays valid, and the
+  /// kernel keeps what it was read from, until acknowledge(); a call before that gives the same generation
+  /// again. After an error the same generation is tried again by the next call: nothing is lost, the next one
+  /// goes on counting meanwhile.
+  [[nodiscard]] base::Result<const model::Generation*> drain();
+  /// The generation that drain() gave is safe elsewhere: clears it in the kernel. After an error it can be
+  /// repeated.
+  [[nodiscard]] base::Status acknowledge();
+
+  /// Takes the programs off the interface. What they counted is still there to be drained.
+  void detach() noexcept { attachment_.reset(); }
+  [[nodiscard]] Status status() const;
+
+ private:
+  struct Retired {
+    std::uint64_t epoch;
+    base::Moment start;
+    base::Moment end;
+    GenerationIndex index;
+  };
+
+  Capturer(const CaptureOptions& options, Program program);
+  [[nodiscard]] base::Status watch_descriptors();
+  [[nodiscard]] Event attach_to(const Device& device);
+
+  CaptureOptions options_;
+  std::unique_ptr<Program> program_;  ///< on the heap: the others refer to it
+  std::unique_ptr<FlowTable> table_;
+  std::optional<TotalsMaps> totals_;
+  std::optional<GenerationSwitch> switch_;
+  std::optional<PressureSignal> pressure_;
+  std::optional<DeviceWatch> watch_;
+  std::optional<Attachment> attachment_;
+  base::UniqueFd epoll_;
+  std::string last_failure_;  ///< text of the last kAttachFailed, to report each only once
+
+  base::Moment active_since_;
+  std::optional<Retired> retired_;               ///< flipped away, not yet acknowledged
+  std::optional<model::Generation> generation_;  ///< the retired one as read
+};
+
+}  // namespace flowtally::capture

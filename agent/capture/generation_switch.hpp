@@ -1,0 +1,47 @@
+// This file makes one generation active and the other quiet. It is the heart of the exact drain
+// (docs/architecture.md).
+//
+// A program reads `control.active` once per packet, inside an RCU read-side section. flip() writes it;
+// barrier() returns after every program that may have read the old value has ended. From then on nothing
+// writes the retired generation.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "capture/flow_table.hpp"
+#include "capture/program.hpp"
+
+namespace flowtally::capture {
+
+/// The selector of a program, which must outlive it. Not thread-safe; one per program.
+class GenerationSwitch {
+ public:
+  [[nodiscard]] static base::Result<GenerationSwitch> create(const Program& program);
+
+  [[nodiscard]] GenerationIndex active() const noexcept;
+  /// Number of the active generation since the maps were made, from 1.
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return control_->epoch; }
+
+  /// Makes the other generation, which must be empty, the active one and gives the retired one. Programs that
+  /// run at this moment may still write the retired one.
+  GenerationIndex flip() noexcept;
+
+  /// Waits until no program that started before the call runs any more: an update of a map-in-map ends with
+  /// synchronize_rcu() (maybe_wait_bpf_programs, kernel/bpf/syscall.c), whatever the map and whoever uses it.
+  /// Some milliseconds of waiting, no CPU. After a failure it can be repeated.
+  [[nodiscard]] base::Status barrier() const;
+
+ private:
+  GenerationSwitch(ft_control& control, base::UniqueFd inner, base::UniqueFd outer) noexcept
+      : control_(&control), inner_(std::move(inner)), outer_(std::move(outer)) {}
+
+  ft_control* control_;
+  base::UniqueFd inner_;  ///< an array that nobody uses
+  base::UniqueFd outer_;  ///< a map-in-map that no program knows: its update is the barrier
+};
+
+}  // namespace flowtally::capture

@@ -1,0 +1,100 @@
+#include "capture/percpu_map.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include "flowtally/abi.h"
+
+namespace flowtally::capture {
+namespace {
+
+model::Counters sum_over_cpus(const ft_counters* values, std::uint32_t cpus) noexcept {
+  model::Counters sum;
+  for (std::uint32_t cpu = 0; cpu < cpus; ++cpu) {
+    sum.tx_packets += values[cpu].tx_packets;
+    sum.tx_bytes += values[cpu].tx_bytes;
+    sum.rx_packets += values[cpu].rx_packets;
+    sum.rx_bytes += values[cpu].rx_bytes;
+  }
+  return sum;
+}
+
+}  // namespace
+
+base::Result<PercpuMap> PercpuMap::create(const char* name, std::uint32_t key_bytes, std::uint32_t entries,
+                                          std::uint32_t cpus) {
+  base::UniqueFd fd(
+      bpf_map_create(BPF_MAP_TYPE_PERCPU_HASH, name, key_bytes, sizeof(ft_counters), entries, nullptr));
+  if (!fd.valid()) {
+    return base::fail(
+        base::Error::from_errno(errno, fmt::format("make a BPF map of {} entries for {} CPUs", entries, cpus))
+            .advise("Lower --max-flows, or raise the memory limit of the cgroup (RLIMIT_MEMLOCK before Linux "
+                    "5.11)"));
+  }
+  return PercpuMap(std::move(fd), key_bytes, entries, cpus);
+}
+
+base::Status PercpuMap::read(Visitor& visitor) const {
+  const std::size_t value_bytes = sizeof(ft_counters) * cpus_;
+  // A batch never splits a bucket: at least the longest chain must fit, or the kernel says ENOSPC.
+  auto room = static_cast<std::uint32_t>(std::clamp<std::size_t>(
+      kBatchBytesMax / value_bytes, 256, std::min(kBatchEntriesMax, std::max(capacity_, 256U))));
+  std::vector<std::byte> keys(std::size_t{room} * key_bytes_);
+  std::vector<ft_counters> values(std::size_t{room} * cpus_);
+  std::uint64_t position = 0;  // opaque to us; the kernel writes 4 bytes for a hash
+  bool first = true;
+
+  for (;;) {
+    std::uint32_t count = room;
+    std::uint64_t next = 0;
+    const int error = bpf_map_lookup_batch(fd_.get(), first ? nullptr : &position, &next, keys.data(),
+                                           values.data(), &count, nullptr);
+    if (error != 0 && errno == ENOSPC && room < capacity_) {
+      room = std::min(room * 2, capacity_);
+      keys.resize(std::size_t{room} * key_bytes_);
+      values.resize(std::size_t{room} * cpus_);
+      continue;
+    }
+    if (error != 0 && errno != ENOENT) {
+      return base::fail(
+          base::Error::from_errno(errno, "read a generation from the kernel (BPF_MAP_LOOKUP_BATCH)"));
+    }
+    for (std::uint32_t entry = 0; entry < count; ++entry) {
+      visitor.entry(keys.data() + std::size_t{entry} * key_bytes_,
+                    sum_over_cpus(values.data() + std::size_t{entry} * cpus_, cpus_));
+    }
+    if (error != 0) return {};  // ENOENT: the end of the map, with what came before it
+    position = next;
+    first = false;
+  }
+}
+
+base::Status PercpuMap::erase(std::span<const std::byte> keys) const {
+  while (!keys.empty()) {
+    auto count = static_cast<std::uint32_t>(keys.size() / key_bytes_);
+    const int error = bpf_map_delete_batch(fd_.get(), keys.data(), &count, nullptr);
+    if (error == 0) return {};
+    if (errno != ENOENT) {
+      return base::fail(base::Error::from_errno(errno, "empty a generation (BPF_MAP_DELETE_BATCH)"));
+    }
+    keys =
+        keys.subspan((std::size_t{count} + 1) * key_bytes_);  // `count` were deleted, the next was not there
+  }
+  return {};
+}
+
+base::Status PercpuMap::seed(std::span<const std::byte> keys) const {
+  auto count = static_cast<std::uint32_t>(keys.size() / key_bytes_);
+  if (count == 0) return {};
+  const std::vector<ft_counters> zero(std::size_t{count} * cpus_);
+  if (bpf_map_update_batch(fd_.get(), keys.data(), zero.data(), &count, nullptr) != 0) {
+    return base::fail(base::Error::from_errno(errno, "give busy flows their entries (BPF_MAP_UPDATE_BATCH)"));
+  }
+  return {};
+}
+
+}  // namespace flowtally::capture
