@@ -1,0 +1,140 @@
+#include "record/writer.hpp"
+
+#include <cstring>
+
+#include "record/text.hpp"
+
+namespace flowtally::record {
+namespace {
+
+/// The room for one number with its name, `,"rxBytes":18446744073709551615`, and for one end of a connection.
+constexpr std::size_t kCounterBytesMax = 11 + kNumberBytesMax;
+constexpr std::size_t kEndBytesMax = 7 + kEndpointBytesMax + 1 + 1;
+static_assert(kEntryBytesMax ==
+              std::string_view("{\"proto\":255").size() + 2 * kEndBytesMax + 4 * kCounterBytesMax - 2 + 1);
+
+/// A literal without its terminating zero; the length is a constant, so this is one or two stores.
+template <std::size_t Size>
+char* put_literal(const char (&literal)[Size], char* to) noexcept {
+  std::memcpy(to, literal, Size - 1);
+  return to + Size - 1;
+}
+
+/// Every name is written with the comma before it; whoever opened the object steps back over the first one.
+template <std::size_t Size>
+char* put_counter(const char (&name)[Size], std::uint64_t value, char* to) noexcept {
+  if (value == 0) return to;
+  return put_number(value, put_literal(name, to));
+}
+
+template <std::size_t Size>
+char* put_end(const char (&name)[Size], const model::Endpoint& end, char* to) noexcept {
+  if (!end.address.valid()) return to;
+  to = put_endpoint(end, put_literal(name, to));
+  *to = '"';
+  return to + 1;
+}
+
+char* put_counters(const model::Counters& counters, char* to) noexcept {
+  to = put_counter(",\"txPkts\":", counters.tx_packets, to);
+  to = put_counter(",\"txBytes\":", counters.tx_bytes, to);
+  to = put_counter(",\"rxPkts\":", counters.rx_packets, to);
+  return put_counter(",\"rxBytes\":", counters.rx_bytes, to);
+}
+
+/// Closes an object whose fields, each with a comma before it, were written from `begin` on, and makes the
+/// first comma the opening brace.
+char* put_braces(char* begin, char* end) noexcept {
+  if (begin == end) ++end;
+  *begin = '{';
+  *end = '}';
+  return end + 1;
+}
+
+void append_number(std::uint64_t number, std::string& out) {
+  char text[kNumberBytesMax];
+  out.append(text, put_number(number, text));
+}
+
+void append_time(std::int64_t unix_ns, std::string& out) {
+  char text[kTimeBytesMax];
+  out += '"';
+  out.append(text, put_time(unix_ns, text));
+  out += '"';
+}
+
+void append_counters(std::string_view name, const model::Counters& counters, std::string& out) {
+  char text[4 * kCounterBytesMax + 2];
+  out += name;
+  out.append(text, put_braces(text, put_counters(counters, text)));
+}
+
+}  // namespace
+
+char* put_entry(const model::Flow& flow, char* to) noexcept {
+  char* at = put_counter(",\"proto\":", flow.proto, to);
+  at = put_end(",\"src\":\"", flow.local, at);
+  at = put_end(",\"dst\":\"", flow.remote, at);
+  return put_braces(to, put_counters(flow.counters, at));
+}
+
+std::size_t entry_bytes(const model::Flow& flow) noexcept {
+  const auto counter = [](std::string_view name, std::uint64_t value) -> std::size_t {
+    return value == 0 ? 0 : name.size() + decimal_digits(value);
+  };
+  const auto end = [](const model::Endpoint& endpoint) -> std::size_t {
+    return endpoint.address.valid() ? std::string_view(",\"src\":\"\"").size() + endpoint_bytes(endpoint) : 0;
+  };
+  const std::size_t fields =
+      counter(",\"proto\":", flow.proto) + end(flow.local) + end(flow.remote) +
+      counter(",\"txPkts\":", flow.counters.tx_packets) + counter(",\"txBytes\":", flow.counters.tx_bytes) +
+      counter(",\"rxPkts\":", flow.counters.rx_packets) + counter(",\"rxBytes\":", flow.counters.rx_bytes);
+  return fields == 0 ? 2 : fields + 1;  // the first comma is a brace
+}
+
+void append_head(const LineHead& head, std::string& out) {
+  out += "{\"nodeId\":";
+  append_json_string(head.node_id, out);
+  out += ",\"start\":";
+  append_time(head.start_ns, out);
+  out += ",\"end\":";
+  append_time(head.end_ns, out);
+}
+
+void append_entry(const model::Flow& flow, std::string& out) {
+  char text[kEntryBytesMax];
+  out.append(text, put_entry(flow, text));
+}
+
+void append_accounting(const model::Accounting& accounting, std::string& out) {
+  out += ",\"accounting\":{\"bootId\":";
+  append_json_string(accounting.boot_id, out);
+  out += ",\"epoch\":";
+  append_number(accounting.epoch, out);
+  out += ",\"part\":";
+  append_number(accounting.part, out);
+  out += ",\"parts\":";
+  append_number(accounting.parts, out);
+  append_counters(",\"totals\":", accounting.totals, out);
+  if (!accounting.coarse.zero()) append_counters(",\"coarse\":", accounting.coarse, out);
+  if (!accounting.unparsed.zero()) append_counters(",\"unparsed\":", accounting.unparsed, out);
+  if (!accounting.excluded.zero()) append_counters(",\"excluded\":", accounting.excluded, out);
+  out += '}';
+}
+
+void append_record(const model::Record& record, const WriteOptions& options, std::string& out) {
+  append_head({.node_id = record.node_id, .start_ns = record.start_ns, .end_ns = record.end_ns}, out);
+  if (!record.virtual_traffic.empty()) {
+    out += kTrafficBegin;
+    for (const model::Flow& flow : record.virtual_traffic) {
+      append_entry(flow, out);
+      out += ',';
+    }
+    out.pop_back();  // the last comma
+    out += kTrafficEnd;
+  }
+  if (options.accounting) append_accounting(record.accounting, out);
+  out += kLineEnd;
+}
+
+}  // namespace flowtally::record
