@@ -32,7 +32,7 @@ static __always_inline struct ft_wire_count ft_measure(const struct __sk_buff* s
         size.gso_segs = skb->gso_segs;
         size.wire_len = skb->wire_len - size.gso_segs * link_header_len;
     }
-    return ft_wire_count(&size);
+    return ft_wire_count_of(&size);
 }
 
 /* On Ethernet the type says what follows; 802.1Q tags are in the skb's metadata by then (skb_vlan_untag). */

@@ -40,23 +40,26 @@ struct ft_wire_count {
  * Packets and bytes on the wire of one skb.
  *
  * Where the formula cannot know the headers (another transport, an inner protocol that is segmented inside a
- * tunnel), the kernel's own count on egress is taken; TCP is always segmented by the formula, whatever
- * gso_segs says, because the reader of a TUN sees gso_size and no more (struct virtio_net_hdr).
+ * tunnel), the kernel's own count on egress is taken. A tunnel in UDP shows by that count: other segments, or
+ * as many but more bytes, because the inner headers are repeated too. TCP is always segmented by the formula,
+ * whatever gso_segs says, because the reader of a TUN sees gso_size and no more (struct virtio_net_hdr).
  */
-static inline struct ft_wire_count ft_wire_count(const struct ft_skb_size* size) {
+static inline struct ft_wire_count ft_wire_count_of(const struct ft_skb_size* size) {
     struct ft_wire_count count = {1, size->len};
+    int kernel_counted = size->gso_segs > 1 && size->wire_len >= size->len;
 
     if (size->gso_size == 0) return count;
     if (size->header_len != 0 && size->gso_size != FT_GSO_BY_FRAGS && size->len > size->header_len) {
         __u32 payload = size->len - size->header_len;
-        __u32 segments = (payload + size->gso_size - 1) / size->gso_size;
-        if (size->is_tcp || size->gso_segs <= 1 || size->gso_segs == segments) {
+        __u64 segments = (payload + size->gso_size - 1) / size->gso_size;
+        __u64 bytes = size->len + (segments - 1) * size->header_len;
+        if (size->is_tcp || !kernel_counted || (size->gso_segs == segments && size->wire_len <= bytes)) {
             count.packets = segments;
-            count.bytes = size->len + (__u64)(segments - 1) * size->header_len;
+            count.bytes = bytes;
             return count;
         }
     }
-    if (size->gso_segs > 1 && size->wire_len >= size->len) {
+    if (kernel_counted) {
         count.packets = size->gso_segs;
         count.bytes = size->wire_len;
     }
