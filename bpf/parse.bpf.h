@@ -2,7 +2,7 @@
 /*
  * This file reads the headers of one IP packet: addresses, protocol, ports, fragment, and how long the
  * headers are. It is a cursor: one function per header, each returns a reason or what follows. Plain C over
- * `struct ft_source` and ft_load(), which the includer brings (source.bpf.h in the kernel,
+ * `struct ft_source`, ft_load() and ft_load_far(), which the includer brings (source.bpf.h in the kernel,
  * tests/support/packet_source.h in user space), so that the same code is fuzzed against an independent
  * parser.
  *
@@ -21,6 +21,14 @@
 /* More extension headers than this do not occur: RFC 8200 section 4.1 names each at most once, destination
  * options twice. */
 #define FT_EXTENSIONS_MAX 8
+
+/* Linux 5.10 refuses some loops by how the compiler happened to lay them out ("back-edge from insn"), and
+ * every later verifier follows a loop at several times the cost; so the one loop is none. */
+#ifdef __clang__
+#define FT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FT_UNROLL
+#endif
 
 /* The headers as they lie in the packet; network byte order. Own declarations: bit fields of <linux/ip.h>
  * cost shifts. */
@@ -149,10 +157,15 @@ static __always_inline enum ft_unparsed ft_parse_ipv6(const struct ft_source* so
 
     __u8 next = ip.next;
     __u32 offset = sizeof(ip);
-    for (int walked = 0; ft_is_walked_extension(next); walked++) {
+    FT_UNROLL
+    for (int walked = 0; walked <= FT_EXTENSIONS_MAX; walked++) {
         struct ft_extension_header extension;
-        if (walked == FT_EXTENSIONS_MAX) return FT_UNPARSED_EXTENSIONS;
-        if (offset + 8 > len || ft_load(source, offset, &extension)) return FT_UNPARSED_TRUNCATED;
+        if (!ft_is_walked_extension(next)) {
+            packet->proto = next;
+            return ft_parse_transport(source, len, offset, gso_size, packet);
+        }
+        if (walked == FT_EXTENSIONS_MAX) break;
+        if (offset + 8 > len || ft_load_far(source, offset, &extension)) return FT_UNPARSED_TRUNCATED;
         if (next == FT_PROTO_FRAGMENT_HEADER) {
             __u32 fragment_offset = ft_from_be16(extension.fragment) & 0xfff8u;
             if (fragment_offset != 0) return ft_parse_later_fragment(packet, fragment_offset);
@@ -163,8 +176,7 @@ static __always_inline enum ft_unparsed ft_parse_ipv6(const struct ft_source* so
         if (offset > len) return FT_UNPARSED_TRUNCATED;
         next = extension.next;
     }
-    packet->proto = next;
-    return ft_parse_transport(source, len, offset, gso_size, packet);
+    return FT_UNPARSED_EXTENSIONS;
 }
 
 /*
