@@ -115,7 +115,7 @@ class Parts {
     std::size_t frame = head_.size() + kTrafficBegin.size() + kTrafficEnd.size() + kLineEnd.size();
     if (options.accounting) frame += accounting_bytes_max(identity.boot_id);
     FLOWTALLY_CHECK(frame + kEntryBytesMax < kRecordBytesMax);
-    plan_ = plan_parts(listing_, kRecordBytesMax - frame);
+    plan_ = plan_parts(listing_, kRecordBytesMax - frame + 1);    // the last entry has no comma
     if (plan_.empty() && options.accounting) plan_.push_back(0);  // the totals alone
     accounting_.parts = static_cast<std::uint32_t>(plan_.size());
   }
