@@ -34,7 +34,9 @@ static __always_inline long ft_count_under(void* map, const void* key, enum ft_d
     if (!counters) {
         struct ft_counters fresh = {};
         ft_add(&fresh, direction, count);
-        long error = FT_INSERT(map, key, &fresh);
+        /* An int, because before Linux 6.4 (d7ba4cc900bf) the verifier replaces the helper by a call of the
+           map's own function, which returned int: the upper half of the register is then not the sign. */
+        int error = (int)FT_INSERT(map, key, &fresh);
         if (error == 0) return 1;
         if (error != -EEXIST) return error;
         counters = bpf_map_lookup_elem(map, key); /* another CPU was first */
