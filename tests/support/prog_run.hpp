@@ -13,12 +13,12 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "flowtally/abi.h"
+#include "support/counted.hpp"
 #include "support/packet_builder.hpp"
 
 struct bpf_object;
@@ -43,35 +43,6 @@ struct RunResult {
   int verdict = 0;
   Bytes packet;  ///< as the program left it, without the Ethernet header
 };
-
-struct FlowEntry {
-  std::uint8_t family = 0;
-  AddressBytes local{};
-  AddressBytes remote{};
-  std::uint16_t local_port = 0;
-  std::uint16_t remote_port = 0;
-  std::uint8_t proto = 0;
-  ft_counters counters{};
-};
-
-struct CoarseEntry {
-  std::uint8_t family = 0;
-  AddressBytes remote{};
-  std::uint8_t proto = 0;
-  ft_counters counters{};
-};
-
-/// Everything one generation has counted, summed over the CPUs.
-struct Counted {
-  std::vector<FlowEntry> flows;
-  std::vector<CoarseEntry> coarse;
-  ft_totals totals{};
-  ft_rest rest{};
-};
-
-/// Everything that is not zero, one item a line, in an order that does not depend on the maps: two are equal
-/// where their descriptions are.
-[[nodiscard]] std::string describe(const Counted& counted);
 
 /// What the verifier and the JIT made of one entry point.
 struct ProgramSize {
