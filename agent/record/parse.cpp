@@ -48,10 +48,11 @@ bool parse_ipv4(std::string_view text, std::uint8_t* to) noexcept {
 /// Takes one to four hexadecimal digits.
 std::optional<unsigned> take_group(std::string_view& text) noexcept {
   unsigned group = 0;
-  const char* const end = text.data() + std::min<std::size_t>(text.size(), 4);
-  const auto [stop, error] = std::from_chars(text.data(), end, group, 16);
+  const char* const begin = text.data();
+  const char* const end = begin + std::min<std::size_t>(text.size(), 4);
+  const auto [stop, error] = std::from_chars(begin, end, group, 16);
   if (error != std::errc{}) return std::nullopt;  // no digit; a sign is none for an unsigned number
-  text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
+  text.remove_prefix(static_cast<std::size_t>(stop - begin));
   return group;
 }
 
@@ -129,7 +130,9 @@ std::optional<std::int64_t> take_fraction(std::string_view& text) noexcept {
   if (!take(text, '.')) return 0;
   const auto digits = static_cast<std::size_t>(std::ranges::find_if_not(text, is_digit) - text.begin());
   if (digits == 0 || digits > 9) return std::nullopt;
-  std::int64_t fraction = *take_digits(text, digits);
+  const auto number = take_digits(text, digits);
+  if (!number) return std::nullopt;
+  std::int64_t fraction = *number;
   for (std::size_t digit = digits; digit < 9; ++digit) fraction *= 10;
   return fraction;
 }

@@ -8,14 +8,16 @@ namespace flowtally::record {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
-constexpr unsigned kGroups = 8;  // of 16 bits in an IPv6 address
+constexpr std::size_t kGroups = 8;  // of 16 bits in an IPv6 address
+constexpr std::string_view kMappedPrefix = "::ffff:";
+constexpr std::string_view kTimeFrame = "0000-00-00T00:00:00";
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::int64_t kSecondsPerDay = 86'400;
 
 /// "00" to "99", one after the other.
 constexpr std::array<char, 200> kPairs = [] {
   std::array<char, 200> pairs{};
-  for (unsigned value = 0; value < 100; ++value) {
+  for (std::size_t value = 0; value < 100; ++value) {
     pairs[value * 2] = static_cast<char>('0' + value / 10);
     pairs[value * 2 + 1] = static_cast<char>('0' + value % 10);
   }
@@ -42,6 +44,11 @@ constexpr std::array<OctetText, 256> kOctets = [] {
 
 void put_pair(unsigned value, char* to) noexcept { std::memcpy(to, &kPairs[std::size_t{value} * 2], 2); }
 
+char* put_text(std::string_view text, char* to) noexcept {
+  std::memcpy(to, text.data(), text.size());
+  return to + text.size();
+}
+
 char* put_ipv4(const std::uint8_t* octets, char* to) noexcept {
   for (unsigned index = 0; index < 4; ++index) {
     const OctetText& octet = kOctets[octets[index]];
@@ -65,17 +72,17 @@ bool is_ipv4_mapped(const std::uint8_t* bytes) noexcept {
 }
 
 struct ZeroRun {
-  unsigned begin = kGroups;
-  unsigned end = kGroups;
+  std::size_t begin = kGroups;
+  std::size_t end = kGroups;
 };
 
 /// The longest run of two or more zero groups, the first of them on a tie (RFC 5952, 4.2).
 ZeroRun longest_zero_run(const std::array<unsigned, kGroups>& groups) noexcept {
   ZeroRun longest;
-  for (unsigned begin = 0; begin < kGroups; ++begin) {
-    unsigned end = begin;
+  for (std::size_t begin = 0; begin < kGroups; ++begin) {
+    std::size_t end = begin;
     while (end < kGroups && groups[end] == 0) ++end;
-    const unsigned best = longest.end - longest.begin;
+    const std::size_t best = longest.end - longest.begin;
     if (end - begin >= 2 && end - begin > best) longest = {.begin = begin, .end = end};
     if (end > begin) begin = end;  // groups[end] is not zero, or the end
   }
@@ -84,15 +91,14 @@ ZeroRun longest_zero_run(const std::array<unsigned, kGroups>& groups) noexcept {
 
 char* put_ipv6(const std::uint8_t* bytes, char* to) noexcept {
   if (is_ipv4_mapped(bytes)) {
-    std::memcpy(to, "::ffff:", 7);
-    return put_ipv4(bytes + 12, to + 7);
+    return put_ipv4(bytes + 12, put_text(kMappedPrefix, to));
   }
   std::array<unsigned, kGroups> groups{};
-  for (unsigned index = 0; index < kGroups; ++index) {
+  for (std::size_t index = 0; index < kGroups; ++index) {
     groups[index] = static_cast<unsigned>(bytes[index * 2] << 8 | bytes[index * 2 + 1]);
   }
   const ZeroRun run = longest_zero_run(groups);
-  for (unsigned index = 0; index < kGroups; ++index) {
+  for (std::size_t index = 0; index < kGroups; ++index) {
     if (index == run.begin) {
       *to++ = ':';
       *to++ = ':';
@@ -212,7 +218,7 @@ char* put_time(std::int64_t unix_ns, char* to) noexcept {
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{days}}};
   const auto year = static_cast<unsigned>(static_cast<int>(date.year()));  // 1677 to 2262
 
-  std::memcpy(to, "0000-00-00T00:00:00", 19);
+  static_cast<void>(put_text(kTimeFrame, to));
   put_pair(year / 100, to);
   put_pair(year % 100, to + 2);
   put_pair(static_cast<unsigned>(date.month()), to + 5);
@@ -220,7 +226,7 @@ char* put_time(std::int64_t unix_ns, char* to) noexcept {
   put_pair(second_of_day / 3600, to + 11);
   put_pair(second_of_day / 60 % 60, to + 14);
   put_pair(second_of_day % 60, to + 17);
-  to += 19;
+  to += kTimeFrame.size();
   if (fraction != 0) {
     *to = '.';
     auto rest = static_cast<std::uint64_t>(fraction);

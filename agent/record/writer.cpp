@@ -7,11 +7,11 @@
 namespace flowtally::record {
 namespace {
 
-/// The room for one number with its name, `,"rxBytes":18446744073709551615`, and for one end of a connection.
-constexpr std::size_t kCounterBytesMax = 11 + kNumberBytesMax;
-constexpr std::size_t kEndBytesMax = 7 + kEndpointBytesMax + 1 + 1;
+constexpr std::size_t kEndBytesMax = std::string_view(",\"src\":\"\"").size() + kEndpointBytesMax;
+constexpr std::size_t kCountersBytesMax =
+    std::string_view(",\"txPkts\":,\"txBytes\":,\"rxPkts\":,\"rxBytes\":").size() + 4 * kNumberBytesMax;
 static_assert(kEntryBytesMax ==
-              std::string_view("{\"proto\":255").size() + 2 * kEndBytesMax + 4 * kCounterBytesMax - 2 + 1);
+              std::string_view("{\"proto\":255}").size() + 2 * kEndBytesMax + kCountersBytesMax);
 
 /// A literal without its terminating zero; the length is a constant, so this is one or two stores.
 template <std::size_t Size>
@@ -64,7 +64,7 @@ void append_time(std::int64_t unix_ns, std::string& out) {
 }
 
 void append_counters(std::string_view name, const model::Counters& counters, std::string& out) {
-  char text[4 * kCounterBytesMax + 2];
+  char text[kCountersBytesMax + 2];
   out += name;
   out.append(text, put_braces(text, put_counters(counters, text)));
 }

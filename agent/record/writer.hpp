@@ -21,9 +21,8 @@ struct WriteOptions {
 /// size is not limited.
 void append_record(const model::Record& record, const WriteOptions& options, std::string& out);
 
-/// Room that put_entry() wants:
-/// {"proto":255,"src":"…","dst":"…","txPkts":…,"txBytes":…,"rxPkts":…,"rxBytes":…} at its longest, 2 x 47
-/// bytes of endpoints, 4 x 20 digits.
+/// Room that put_entry() wants. The longest entry has two IPv6 ends, 47 bytes each, and four counters of 20
+/// digits.
 inline constexpr std::size_t kEntryBytesMax = 247;
 
 /// Writes one element of a traffic array at `to` and returns its end. Zero counters, protocol 0 and ends

@@ -48,7 +48,7 @@ TEST_CASE("moving leaves the source empty and closes nothing", "[unit]") {
   const int fd = open_one();
   UniqueFd from(fd);
   const UniqueFd to(std::move(from));
-  CHECK_FALSE(from.valid());  // NOLINT(bugprone-use-after-move): this is the promise under test
+  CHECK_FALSE(from.valid());  // NOLINT(*Move, bugprone-use-after-move): what is promised
   CHECK(to.get() == fd);
   CHECK(is_open(fd));
 }
@@ -62,7 +62,7 @@ TEST_CASE("moving over an owner closes what it had", "[unit]") {
   CHECK(to.get() == kept);
   CHECK(is_open(kept));
   CHECK_FALSE(is_open(replaced));
-  CHECK_FALSE(from.valid());  // NOLINT(bugprone-use-after-move): this is the promise under test
+  CHECK_FALSE(from.valid());  // NOLINT(*Move, bugprone-use-after-move): what is promised
 }
 
 TEST_CASE("moving an owner onto itself changes nothing", "[unit]") {

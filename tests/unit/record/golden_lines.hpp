@@ -12,13 +12,18 @@
 
 namespace flowtally::record {
 
-inline std::vector<std::string> golden_lines(const std::string& name) {
-  std::ifstream file(FLOWTALLY_SOURCE_DIR "/tests/golden/record/" + name);
+/// `path` from the root of the source tree.
+inline std::vector<std::string> lines_of_file(const std::string& path) {
+  std::ifstream file(FLOWTALLY_SOURCE_DIR "/" + path);
   REQUIRE(file);
   std::vector<std::string> lines;
   for (std::string line; std::getline(file, line);) lines.push_back(line);
   REQUIRE_FALSE(lines.empty());
   return lines;
+}
+
+inline std::vector<std::string> golden_lines(const std::string& name) {
+  return lines_of_file("tests/golden/record/" + name);
 }
 
 /// "left right" of each line; only the first space parts them.

@@ -26,8 +26,8 @@ TEST_CASE("addresses are read in every form of RFC 4291", "[unit]") {
 }
 
 TEST_CASE("an IPv4-mapped address stays IPv6", "[unit]") {
-  CHECK(parse_address("::ffff:1.2.3.4")->family == model::Address::Family::kV6);
-  CHECK(parse_address("1.2.3.4")->family == model::Address::Family::kV4);
+  CHECK(parse_address("::ffff:1.2.3.4").value_or(model::Address{}).family == model::Address::Family::kV6);
+  CHECK(parse_address("1.2.3.4").value_or(model::Address{}).family == model::Address::Family::kV4);
 }
 
 TEST_CASE("what is no address is refused", "[unit]") {
@@ -42,8 +42,8 @@ TEST_CASE("what is no address is refused", "[unit]") {
 }
 
 TEST_CASE("endpoints need brackets for IPv6, none for IPv4, and a port in range", "[unit]") {
-  CHECK(to_text(parse_endpoint("1.2.3.4:0").value()) == "1.2.3.4:0");
-  CHECK(to_text(parse_endpoint("[fe80::1]:65535").value()) == "[fe80::1]:65535");
+  CHECK(to_text(parse_endpoint("1.2.3.4:0").value_or(model::Endpoint{})) == "1.2.3.4:0");
+  CHECK(to_text(parse_endpoint("[fe80::1]:65535").value_or(model::Endpoint{})) == "[fe80::1]:65535");
   const auto* const text =
       GENERATE("", "1.2.3.4", "1.2.3.4:", ":80", "1.2.3.4:65536", "1.2.3.4:080", "1.2.3.4:8 0", "1.2.3.4:-1",
                "1.2.3.4:+1", "[1.2.3.4]:80", "::1:80", "[::1]", "[::1]80", "[::1:80", "::1]:80", "[]:80",

@@ -33,7 +33,7 @@ class RandomTraffic {
   model::Address v6() {
     model::Address address{.family = model::Address::Family::kV6};
     const std::uint64_t zeros = engine_();
-    for (unsigned group = 0; group < 8; ++group) {
+    for (std::size_t group = 0; group < 8; ++group) {
       const std::uint64_t value = (zeros >> group & 1U) != 0 ? 0 : number(16);
       address.bytes[group * 2] = static_cast<std::uint8_t>(value >> 8U);
       address.bytes[group * 2 + 1] = static_cast<std::uint8_t>(value);

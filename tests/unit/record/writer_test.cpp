@@ -40,9 +40,8 @@ TEST_CASE("an entry has Tailscale's fields in Tailscale's order", "[unit]") {
                          .remote = v4(2, 50'000),
                          .proto = 6,
                          .counters = {.tx_packets = 1, .tx_bytes = 2, .rx_packets = 3, .rx_bytes = 4}};
-  CHECK(
-      entry_text(flow) ==
-      R"({"proto":6,"src":"100.64.0.1:443","dst":"100.64.0.2:50000","txPkts":1,"txBytes":2,"rxPkts":3,"rxBytes":4})");
+  CHECK(entry_text(flow) == R"({"proto":6,"src":"100.64.0.1:443","dst":"100.64.0.2:50000",)"
+                            R"("txPkts":1,"txBytes":2,"rxPkts":3,"rxBytes":4})");
 }
 
 TEST_CASE("what is zero is left out of an entry, each field on its own", "[unit]") {
@@ -142,6 +141,20 @@ TEST_CASE("records of tailscaled, read and written again, are the same bytes", "
     CHECK(line_of(*record, {.accounting = false}) == line + "\n");
     CHECK(std::ranges::is_sorted(record->virtual_traffic, model::record_order));  // Tailscale's order is ours
   }
+}
+
+TEST_CASE("the worked example of docs/formats/record.md is what we write, and adds up", "[unit]") {
+  std::size_t examples = 0;
+  for (const std::string& line : lines_of_file("docs/formats/record.md")) {
+    if (!line.starts_with(R"({"nodeId":)")) continue;
+    ++examples;
+    const auto record = RecordReader().read(line);
+    REQUIRE(record);
+    CHECK(line_of(*record) == line + "\n");
+    const model::Accounting& proof = record->accounting;
+    CHECK(proof.totals == model::sum(record->virtual_traffic) + proof.unparsed + proof.excluded);
+  }
+  CHECK(examples == 1);
 }
 
 }  // namespace
