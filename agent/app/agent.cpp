@@ -1,0 +1,184 @@
+#include "app/agent.hpp"
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "app/node_id.hpp"
+#include "flow/window_maker.hpp"
+#include "record/window_writer.hpp"
+
+namespace flowtally::app {
+namespace {
+
+base::Result<base::UniqueFd> start_timer(std::chrono::milliseconds interval) {
+  base::UniqueFd timer(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+  itimerspec times{};
+  times.it_interval.tv_sec = interval.count() / 1000;
+  times.it_interval.tv_nsec = interval.count() % 1000 * 1'000'000;
+  times.it_value = times.it_interval;
+  if (!timer.valid() || ::timerfd_settime(timer.get(), 0, &times, nullptr) != 0) {
+    return base::fail(base::Error::from_errno(errno, "start the interval timer"));
+  }
+  return timer;
+}
+
+std::string counters_text(const model::Counters& counters) {
+  return fmt::format("tx {} packets {} bytes, rx {} packets {} bytes", counters.tx_packets, counters.tx_bytes,
+                     counters.rx_packets, counters.rx_bytes);
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Agent>> Agent::start(AgentOptions options, RecordOutput& output,
+                                                  spdlog::logger& logger) {
+  std::unique_ptr<Agent> agent(new Agent(std::move(options), output, logger));
+  if (auto prepared = agent->prepare(); !prepared) return base::fail(std::move(prepared.error()));
+  return agent;
+}
+
+base::Status Agent::prepare() {
+  auto boot = boot_id();
+  if (!boot) return base::fail(std::move(boot.error()));
+  boot_id_ = std::move(*boot);
+  auto capturer = capture::Capturer::open(options_.capture);
+  if (!capturer) return base::fail(std::move(capturer.error()));
+  capturer_ = std::move(*capturer);
+  auto timer = start_timer(options_.interval);
+  if (!timer) return base::fail(std::move(timer.error()));
+  timer_ = std::move(*timer);
+
+  static_cast<void>(handle(capturer_->look_at_interface()));
+  if (!capturer_->status().attached) {
+    logger_.info("waiting for the interface {}", options_.capture.interface);
+  }
+  return {};
+}
+
+bool Agent::handle(const std::vector<capture::Event>& events) {
+  bool pressed = false;
+  for (const capture::Event& event : events) {
+    switch (event.kind) {
+      case capture::Event::Kind::kAttached: logger_.info("{}", event.text); break;
+      case capture::Event::Kind::kGone:
+        ++summary_.interface_losses;
+        logger_.warn("{}; what it counted is kept, waiting for it to come back", event.text);
+        break;
+      case capture::Event::Kind::kAttachFailed:
+        logger_.error("{}: not counting; trying again with every change of the interface and every {} ms",
+                      event.text, options_.interval.count());
+        break;
+      case capture::Event::Kind::kPressure: pressed = true; break;
+    }
+  }
+  return pressed;
+}
+
+base::Status Agent::run(int stop_fd) {
+  for (;;) {
+    std::array<pollfd, 3> waits{{{.fd = stop_fd, .events = POLLIN, .revents = 0},
+                                 {.fd = timer_.get(), .events = POLLIN, .revents = 0},
+                                 {.fd = capturer_->event_fd(), .events = POLLIN, .revents = 0}}};
+    if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
+      return base::fail(base::Error::from_errno(errno, "wait for the next interval"));
+    }
+    if (waits[0].revents != 0) return finish(stop_fd);
+
+    bool due = false;
+    if (waits[1].revents != 0) {
+      std::uint64_t ticks = 0;
+      due = ::read(timer_.get(), &ticks, sizeof(ticks)) == static_cast<ssize_t>(sizeof(ticks));
+      static_cast<void>(handle(capturer_->look_at_interface()));
+    }
+    if (waits[2].revents != 0 && handle(capturer_->take_events())) {
+      ++summary_.pressure_drains;
+      due = true;
+    }
+    if (!due) continue;
+    if (auto drained = drain_window(); !drained) return base::fail(std::move(drained.error()));
+  }
+}
+
+base::Result<bool> Agent::drain_window() {
+  if (writing_) {
+    if (auto settled = settle_output(); !settled) return base::fail(std::move(settled.error()));
+    if (writing_) return false;
+  }
+  auto generation = capturer_->drain();
+  if (!generation) {
+    logger_.error("{}; the next interval tries again", generation.error().text());
+    return false;
+  }
+  write_window(**generation);
+  writing_ = true;
+  if (auto settled = settle_output(); !settled) return base::fail(std::move(settled.error()));
+  return true;
+}
+
+base::Status Agent::settle_output() {
+  auto progress = output_.flush();
+  if (!progress) {
+    if (is_final(progress.error())) return base::fail(std::move(progress.error()));
+    if (!std::exchange(output_failing_, true)) {
+      logger_.error("{}; the kernel goes on counting, the next interval tries again",
+                    progress.error().text());
+    }
+    return {};
+  }
+  if (std::exchange(output_failing_, false)) logger_.info("records are being written again");
+  if (*progress == RecordOutput::Progress::kWaiting) return {};
+  if (auto cleared = capturer_->acknowledge(); !cleared) {
+    logger_.error("{}; its record is written, the next interval tries again to clear it",
+                  cleared.error().text());
+    return {};
+  }
+  writing_ = false;
+  return {};
+}
+
+void Agent::write_window(const model::Generation& generation) {
+  const model::Window window = flow::make_window(generation);
+  if (window.idle()) return;
+  ++summary_.windows;
+  summary_.counted += window.totals.hook;
+  summary_.coarse += model::sum(window.coarse);
+  if (!window.conserved()) {
+    ++summary_.windows_unbalanced;
+    logger_.error("window {} does not add up: the hook saw {}, the record has {}; please report this",
+                  window.epoch, counters_text(window.totals.hook), counters_text(window.accounted()));
+  }
+  record::write_window(window, {.node_id = options_.node_id, .boot_id = boot_id_},
+                       {.accounting = options_.accounting},
+                       [this](std::string_view line) { output_.add(line); });
+}
+
+base::Status Agent::finish(int stop_fd) {
+  capturer_->detach();
+  const auto deadline = std::chrono::steady_clock::now() + kStopGrace;
+  // What is being written first, then what was counted since. A second stop signal ends the waiting.
+  std::array<char, 128> signals{};  // a signalfd's or an eventfd's
+  static_cast<void>(::read(stop_fd, signals.data(), signals.size()));
+  for (bool last_drained = false;;) {
+    if (!last_drained) {
+      auto drained = drain_window();
+      if (!drained) return base::fail(std::move(drained.error()).during("last record"));
+      last_drained = *drained;
+    } else if (auto settled = settle_output(); !settled) {
+      return base::fail(std::move(settled.error()).during("last record"));
+    }
+    if (!writing_ && last_drained) return {};
+    pollfd again{.fd = stop_fd, .events = POLLIN, .revents = 0};
+    if (::poll(&again, 1, 10) > 0 || std::chrono::steady_clock::now() >= deadline) {
+      return base::fail(
+          base::Error(base::ErrorCode::kIo, "the last records could not be written within the grace time")
+              .advise("Give --output a receiver that keeps up"));
+    }
+  }
+}
+
+}  // namespace flowtally::app

@@ -1,0 +1,78 @@
+// This file is the main job, wired together: each interval the capture gives a generation, flow makes a
+// window of it, record writes it, the output takes it, and only then the kernel forgets it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <spdlog/logger.h>
+
+#include "app/record_output.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "capture/capturer.hpp"
+
+namespace flowtally::app {
+
+/// How long the last records may take to be written after a stop, where the receiver is slow.
+inline constexpr std::chrono::seconds kStopGrace{5};
+
+struct AgentOptions {
+  capture::CaptureOptions capture;
+  std::chrono::milliseconds interval{5000};
+  std::string node_id;
+  bool accounting = true;  ///< false: Tailscale's fields and nothing else
+};
+
+/// What a run came to.
+struct AgentSummary {
+  std::uint64_t windows = 0;             ///< drained windows in which anything passed the hook
+  std::uint64_t windows_unbalanced = 0;  ///< of them, those that did not add up
+  std::uint64_t pressure_drains = 0;     ///< drains before their time, because a generation filled up
+  std::uint64_t interface_losses = 0;    ///< times that the interface went away
+  model::Counters counted;               ///< all that passed the hook
+  model::Counters coarse;                ///< of it, counted without ports
+};
+
+/// One capture and one output. All calls from one thread, which stays in the interface's network namespace.
+class Agent {
+ public:
+  /// Loads, and attaches if the interface is there. `output` and `logger` must outlive the agent.
+  [[nodiscard]] static base::Result<std::unique_ptr<Agent>> start(AgentOptions options, RecordOutput& output,
+                                                                  spdlog::logger& logger);
+
+  /// Works until `stop_fd` becomes readable; then takes the programs off, drains what is left and writes it.
+  /// An Error says what could not be written, with its packets and bytes.
+  [[nodiscard]] base::Status run(int stop_fd);
+
+  /// The interface is there and counted.
+  [[nodiscard]] bool attached() const { return capturer_->status().attached; }
+  [[nodiscard]] const AgentSummary& summary() const noexcept { return summary_; }
+
+ private:
+  Agent(AgentOptions options, RecordOutput& output, spdlog::logger& logger)
+      : options_(std::move(options)), output_(output), logger_(logger) {}
+
+  [[nodiscard]] base::Status prepare();
+  [[nodiscard]] bool handle(const std::vector<capture::Event>& events);
+  /// True: a generation was drained and its records were handed to the output.
+  [[nodiscard]] base::Result<bool> drain_window();
+  [[nodiscard]] base::Status settle_output();
+  [[nodiscard]] base::Status finish(int stop_fd);
+  void write_window(const model::Generation& generation);
+
+  AgentOptions options_;
+  RecordOutput& output_;
+  spdlog::logger& logger_;
+  std::string boot_id_;
+  std::unique_ptr<capture::Capturer> capturer_;
+  base::UniqueFd timer_;
+  AgentSummary summary_;
+  bool writing_ = false;         ///< a drained window is not wholly written, so not acknowledged
+  bool output_failing_ = false;  ///< the last flush failed; said once
+};
+
+}  // namespace flowtally::app

@@ -1,0 +1,108 @@
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "app/commands.hpp"
+#include "app/options.hpp"
+
+namespace flowtally::app {
+namespace {
+
+/// An option whose value is read by `parse`; what is wrong with it is said in parse's words.
+template <class Value, class Parse>
+CLI::Option* add_parsed(CLI::App& app, const std::string& name, Value& into, Parse parse,
+                        const std::string& help, const std::string& shown) {
+  const CLI::callback_t read = [&into, parse, name](const CLI::results_t& texts) {
+    auto value = parse(texts.back());
+    if (!value) throw CLI::ValidationError(name, value.error().text());
+    into = std::move(*value);
+    return true;
+  };
+  return app.add_option(name, read, help)
+      ->type_name(shown)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+void add_run(CLI::App& app, RunOptions& options) {
+  add_parsed(app, "--interface", options.interface, parse_interface,
+             "device to count; waited for if it is not there (default: tailscale0)", "NAME");
+  add_parsed(app, "--interval", options.interval, parse_interval, "length of a window (default: 5s)", "TIME");
+  app.add_option("--output", options.output, "file to append records to; - is stdout (default: -)")
+      ->type_name("FILE");
+  add_parsed(app, "--node-id", options.node_id, parse_node_id,
+             "nodeId of the records (default: derived from the machine id)", "ID");
+  add_parsed(
+      app, "--max-flows", options.flows_max, parse_flows_max,
+      "most flows of each IP version in one window; memory follows the traffic up to it (default: 131072)",
+      "N");
+  app.add_option("--bpffs", options.bpffs, "mounted BPF file system (default: /sys/fs/bpf)")
+      ->type_name("DIR");
+  const std::map<std::string, capture::AttachMode> modes = {{"auto", capture::AttachMode::kAuto},
+                                                            {"tcx", capture::AttachMode::kTcx},
+                                                            {"clsact", capture::AttachMode::kClsact}};
+  app.add_option("--attach", options.attach, "auto, tcx or clsact (default: auto)")
+      ->transform(CLI::CheckedTransformer(modes))
+      ->type_name("HOW");
+  app.add_flag_callback(
+      "--no-exclude", [&options] { options.exclude = false; },
+      "list also what Tailscale leaves out: service addresses, multicast, link-local");
+  app.add_flag_callback(
+      "--no-accounting", [&options] { options.accounting = false; }, "write Tailscale's fields only");
+}
+
+void add_demo(CLI::App& app, DemoOptions& options) {
+  add_parsed(app, "--duration", options.duration, parse_duration,
+             "stop by itself after TIME (default: until Ctrl-C)", "TIME");
+  add_parsed(app, "--interval", options.interval, parse_interval, "length of a window (default: 1s)", "TIME");
+  add_parsed(app, "--max-flows", options.flows_max, parse_flows_max,
+             "most flows of each IP version in one window", "N");
+}
+
+void add_check(CLI::App& app, CheckOptions& options) {
+  add_parsed(app, "--interface", options.interface, parse_interface, "device that would be counted", "NAME");
+  app.add_option("--bpffs", options.bpffs, "mounted BPF file system (default: /sys/fs/bpf)")
+      ->type_name("DIR");
+  app.add_flag("--json", options.json, "findings as JSON");
+}
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done; 1 something failed while running; 2 the command line is wrong; 3 this host lacks "
+    "something\n"
+    "(see `flowtally check`); 4 counts did not add up.";
+
+}  // namespace
+
+ExitCode run_command_line(int argc, char** argv) {
+  CLI::App app("Exact network flow logs of a tailnet node, counted in the kernel, in Tailscale's format.",
+               "flowtally");
+  app.require_subcommand(1);
+  app.footer(kExitCodes);
+  RunOptions run_options;
+  DemoOptions demo_options;
+  CheckOptions check_options;
+  CLI::App* const run_command = app.add_subcommand("run", "count an interface and write flow-log records");
+  CLI::App* const demo_command =
+      app.add_subcommand("demo", "make a small tailnet in network namespaces and prove the counts");
+  CLI::App* const check_command = app.add_subcommand("check", "tell what this kernel and these rights allow");
+  CLI::App* const version_command = app.add_subcommand("version", "print the version");
+  add_run(*run_command, run_options);
+  add_demo(*demo_command, demo_options);
+  add_check(*check_command, check_options);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? ExitCode::kOk : ExitCode::kUsage;
+  }
+  if (run_command->parsed()) return run(run_options);
+  if (demo_command->parsed()) return demo(demo_options);
+  if (check_command->parsed()) return check(check_options);
+  if (version_command->parsed()) return version();
+  return ExitCode::kUsage;
+}
+
+}  // namespace flowtally::app

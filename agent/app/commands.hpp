@@ -1,0 +1,46 @@
+// This file lists the subcommands that need no running daemon, each with what the command line gave it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "app/exit_code.hpp"
+#include "capture/attachment.hpp"
+
+namespace flowtally::app {
+
+struct RunOptions {
+  std::string interface = "tailscale0";
+  std::chrono::milliseconds interval{5000};
+  std::string output = "-";
+  std::string node_id;  ///< empty: derived from the machine id
+  std::uint32_t flows_max = 131072;
+  std::string bpffs = "/sys/fs/bpf";
+  capture::AttachMode attach = capture::AttachMode::kAuto;
+  bool exclude = true;
+  bool accounting = true;
+};
+
+struct DemoOptions {
+  std::optional<std::chrono::milliseconds> duration;  ///< none: until Ctrl-C
+  std::chrono::milliseconds interval{1000};
+  std::uint32_t flows_max = 131072;
+};
+
+struct CheckOptions {
+  std::string interface = "tailscale0";
+  std::string bpffs = "/sys/fs/bpf";
+  bool json = false;
+};
+
+[[nodiscard]] ExitCode run(const RunOptions& options);
+[[nodiscard]] ExitCode demo(const DemoOptions& options);
+[[nodiscard]] ExitCode check(const CheckOptions& options);
+[[nodiscard]] ExitCode version();
+
+/// Reads the command line and runs what it names. Prints what is wrong with it to stderr.
+[[nodiscard]] ExitCode run_command_line(int argc, char** argv);
+
+}  // namespace flowtally::app

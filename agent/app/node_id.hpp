@@ -1,0 +1,18 @@
+// This file makes the node id of a host that nobody has named.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+
+namespace flowtally::app {
+
+/// "n" + 16 hex digits + "LOCAL", derived from the machine id by sd_id128_get_machine_app_specific(3): the
+/// same on every start of this host, different on every other, and the machine id, which is to stay secret,
+/// cannot be told from it.
+[[nodiscard]] base::Result<std::string> machine_node_id();
+
+/// /proc/sys/kernel/random/boot_id, without the line end.
+[[nodiscard]] base::Result<std::string> boot_id();
+
+}  // namespace flowtally::app

@@ -1,0 +1,77 @@
+#include "app/options.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "capture/device.hpp"
+
+namespace flowtally::app {
+namespace {
+
+base::Error invalid(std::string what) { return {base::ErrorCode::kInvalidArgument, std::move(what)}; }
+
+/// Splits "250ms" into 250 and "ms". False where there is no number in front, or it does not fit.
+bool split_number(std::string_view text, std::uint64_t& number, std::string_view& unit) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{}) return false;
+  unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
+
+}  // namespace
+
+base::Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+  std::uint64_t number = 0;
+  std::string_view unit;
+  if (split_number(text, number, unit)) {
+    for (const auto& [name, factor] : kUnits) {
+      if (unit != name) continue;
+      if (number > std::uint64_t{1} << 40U) break;
+      return std::chrono::milliseconds(number * factor);
+    }
+  }
+  return base::fail(invalid(fmt::format("\"{}\" is no duration", text)).advise("Write 250ms, 5s, 2m or 1h"));
+}
+
+base::Result<std::chrono::milliseconds> parse_interval(std::string_view text) {
+  auto interval = parse_duration(text);
+  if (!interval || (*interval >= kIntervalMin && *interval <= kIntervalMax)) return interval;
+  return base::fail(invalid(fmt::format("an interval of {} is not possible", text))
+                        .advise("Choose one from 100ms to 1h; Tailscale's own is 5s"));
+}
+
+base::Result<std::uint32_t> parse_flows_max(std::string_view text) {
+  std::uint64_t number = 0;
+  std::string_view unit;
+  if (split_number(text, number, unit) && number <= kFlowsMaxMax) {
+    if (unit == "k" || unit == "K") number *= 1024, unit = {};
+    if (unit == "M") number *= 1024 * 1024, unit = {};
+    if (unit.empty() && number >= kFlowsMaxMin && number <= kFlowsMaxMax)
+      return static_cast<std::uint32_t>(number);
+  }
+  return base::fail(invalid(fmt::format("\"{}\" flows are not possible", text))
+                        .advise(fmt::format("Choose a number from {} to {}", kFlowsMaxMin, kFlowsMaxMax)));
+}
+
+base::Result<std::string> parse_node_id(std::string_view text) {
+  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!text.empty() && text.size() <= kNodeIdBytesMax && printable) return std::string(text);
+  return base::fail(
+      invalid("the node id is not possible")
+          .advise(fmt::format("Give 1 to {} printable ASCII characters without spaces", kNodeIdBytesMax)));
+}
+
+base::Result<std::string> parse_interface(std::string_view text) {
+  std::string name(text);
+  if (capture::valid_device_name(name)) return name;
+  return base::fail(invalid(fmt::format("\"{}\" is no interface name", text))
+                        .advise("Give 1 to 15 characters without slash, colon or space, such as tailscale0"));
+}
+
+}  // namespace flowtally::app

@@ -1,0 +1,35 @@
+// This file reads the values that people give on the command line, each with its limits and a sentence for
+// what is wrong.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace flowtally::app {
+
+inline constexpr std::chrono::milliseconds kIntervalMin{100};
+inline constexpr std::chrono::milliseconds kIntervalMax{std::chrono::hours{1}};
+inline constexpr std::uint32_t kFlowsMaxMin = 16;
+inline constexpr std::uint32_t kFlowsMaxMax = 1U << 24U;
+inline constexpr std::size_t kNodeIdBytesMax = 128;
+
+/// "5s", "250ms", "2m", "1h"; a number without a unit is refused, because nobody can tell what it means.
+[[nodiscard]] base::Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+/// parse_duration within kIntervalMin and kIntervalMax.
+[[nodiscard]] base::Result<std::chrono::milliseconds> parse_interval(std::string_view text);
+
+/// A whole number, also "64k" and "2M" (powers of 1,024), within kFlowsMaxMin and kFlowsMaxMax.
+[[nodiscard]] base::Result<std::uint32_t> parse_flows_max(std::string_view text);
+
+/// Printable, not empty, at most kNodeIdBytesMax bytes.
+[[nodiscard]] base::Result<std::string> parse_node_id(std::string_view text);
+
+/// A name that the kernel would take for a device.
+[[nodiscard]] base::Result<std::string> parse_interface(std::string_view text);
+
+}  // namespace flowtally::app
