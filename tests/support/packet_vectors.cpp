@@ -21,10 +21,15 @@ Expected later_fragment(unsigned offset_bytes) {
 
 using ExtensionHeader = PacketBuilder& (PacketBuilder::*)(unsigned);
 
-/// Repeats a header `times` times, then TCP.
-PacketBuilder chain(PacketBuilder built, ExtensionHeader header, unsigned times) {
+/// Repeats a header `times` times.
+PacketBuilder extended(PacketBuilder built, ExtensionHeader header, unsigned times) {
   for (unsigned i = 0; i < times; i++) (built.*header)(0);
-  return built.tcp(443, 5555).payload(9);
+  return built;
+}
+
+/// The same, then TCP.
+PacketBuilder chain(PacketBuilder built, ExtensionHeader header, unsigned times) {
+  return extended(std::move(built), header, times).tcp(443, 5555).payload(9);
 }
 
 }  // namespace
@@ -165,6 +170,9 @@ std::vector<PacketVector> extension_vectors() {
       {"a chain that names a further header and ends is cut short", v6().hop_by_hop().next_field(60),
        unparsed(FT_UNPARSED_TRUNCATED)},
       {"seven bytes of a header are too few", v6().hop_by_hop().next_field(0).transport(0, Bytes(7)),
+       unparsed(FT_UNPARSED_TRUNCATED)},
+      {"an eighth header that leaves the packet is cut short, whatever follows it",
+       extended(v6().length_field(0), &PacketBuilder::hop_by_hop, 7).transport(0, {0, 1, 0, 0, 0, 0, 0, 0}),
        unparsed(FT_UNPARSED_TRUNCATED)},
       {"a header without transport behind it is cut short", v6().hop_by_hop().next_field(17),
        unparsed(FT_UNPARSED_TRUNCATED)},

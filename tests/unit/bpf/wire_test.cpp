@@ -75,6 +75,7 @@ TEST_CASE("where the headers are not known the kernel's count is taken") {
   check_rows(
       {{"SCTP, whose segments are a list of skbs", other(2032, 0, FT_GSO_BY_FRAGS, 2, 2064), 2, 2064},
        {"the list marker beside a known header", other(2032, 32, FT_GSO_BY_FRAGS, 2, 2064), 2, 2064},
+       {"the list marker beside TCP", tcp(2052, 52, FT_GSO_BY_FRAGS, 2, 2104), 2, 2104},
        {"SCTP on ingress", other(2032, 0, FT_GSO_BY_FRAGS), 1, 2032},
        {"IP in IP", other(2460, 0, 1200, 2, 2520), 2, 2520},
        {"IP in IP on ingress", other(2460, 0, 1200), 1, 2460},
