@@ -1,5 +1,5 @@
-// This file is for our own mistakes: a broken invariant ends the process with the place and the sentence. Whatever the
-// kernel, the disk, the network or the user can cause is an Error instead.
+// This file is for our own mistakes: a broken invariant ends the process with the place and the sentence.
+// Whatever the kernel, the disk, the network or the user can cause is an Error instead.
 #pragma once
 
 namespace flowtally::base {
@@ -9,6 +9,6 @@ namespace flowtally::base {
 
 }  // namespace flowtally::base
 
-#define FLOWTALLY_CHECK(condition)                                             \
-  (static_cast<bool>(condition) ? static_cast<void>(0)                         \
+#define FLOWTALLY_CHECK(condition)                     \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::flowtally::base::check_failed(__FILE__, __LINE__, #condition))

@@ -1,5 +1,5 @@
-// This file is the one shape that failures have: a code to decide by, the errno where there is one, and a sentence for
-// people that says what failed, on which object, why, and what to do.
+// This file is the one shape that failures have: a code to decide by, the errno where there is one, and a
+// sentence for people that says what failed, on which object, why, and what to do.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,8 @@ class UniqueFd {
   [[nodiscard]] int get() const noexcept { return fd_; }
   [[nodiscard]] bool valid() const noexcept { return fd_ >= 0; }
   [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-  /// Closes what is held and takes `fd`. close(2) is not retried on EINTR: on Linux the descriptor is gone either way.
+  /// Closes what is held and takes `fd`. close(2) is not retried on EINTR: on Linux the descriptor is gone
+  /// either way.
   void reset(int fd = -1) noexcept {
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;
