@@ -43,8 +43,8 @@ Forwarder::Forwarder(TunDevice a, TunDevice b, base::UniqueFd stop_event)
     : a_(std::move(a)),
       b_(std::move(b)),
       stop_event_(std::move(stop_event)),
-      forth_{.from = a_, .to = b_, .from_name = "A", .to_name = "B"},
-      back_{.from = b_, .to = a_, .from_name = "B", .to_name = "A"} {}
+      forth_(a_, "A", b_, "B"),
+      back_(b_, "B", a_, "A") {}
 
 Forwarder::~Forwarder() { stop(); }
 
@@ -85,7 +85,7 @@ bool Forwarder::read_batch(Lane& lane) {
     }
     auto done = split(header, PacketView(lane.read_buffer).first(*bytes), lane.wire);
     const std::lock_guard lock(lane.mutex);
-    lane.reads++;
+    lane.moved.read++;
     if (!done) lane.faults[fmt::format("from {}: {}", lane.from_name, done.error().text())]++;
   }
   return true;
@@ -108,10 +108,9 @@ void Forwarder::pass_batch(Lane& lane) {
         outgoing.packets;
   }
   const std::lock_guard lock(lane.mutex);
-  lane.writes += static_cast<std::uint64_t>(std::ranges::count(lane.delivered, char{true}));
+  lane.moved.written += static_cast<std::uint64_t>(std::ranges::count(lane.delivered, true));
   for (std::size_t index = 0; index < lane.wire.size(); index++) {
-    if (lane.delivered[lane.coalescer.group_of(index)] != 0)
-      lane.arrived.count(Direction::kRx, lane.wire[index]);
+    if (lane.delivered[lane.coalescer.group_of(index)]) lane.arrived.count(Direction::kRx, lane.wire[index]);
   }
 }
 
@@ -169,10 +168,10 @@ SuperPackets Forwarder::super_packets(Side side) const {
   const Lane& in = side == Side::kA ? back_ : forth_;
   {
     const std::lock_guard lock(out.mutex);
-    counted.read = out.reads;
+    counted.read = out.moved.read;
   }
   const std::lock_guard lock(in.mutex);
-  counted.written = in.writes;
+  counted.written = in.moved.written;
   return counted;
 }
 

@@ -47,7 +47,8 @@ class Forwarder {
   /// Waits until nothing has passed and nothing has waited to pass for `quiet`. False at the deadline.
   [[nodiscard]] bool quiet_for(std::chrono::milliseconds quiet, std::chrono::milliseconds deadline) const;
 
-  /// tx: read from that side's device. rx: written into it with success.
+  /// tx: read from that side's device. rx: written into it with success, which a receiver may notice before
+  /// it is counted: complete once quiet_for() says so.
   [[nodiscard]] WireCounter counted(Side side) const;
   [[nodiscard]] SuperPackets super_packets(Side side) const;
   [[nodiscard]] base::Result<LinkStats> link_stats(Side side);
@@ -59,8 +60,11 @@ class Forwarder {
  private:
   /// One direction. Its thread alone uses the buffers.
   struct Lane {
-    TunDevice& from;
-    TunDevice& to;
+    Lane(const TunDevice& reads, const char* reads_name, const TunDevice& writes, const char* writes_name)
+        : from(reads), to(writes), from_name(reads_name), to_name(writes_name) {}
+
+    const TunDevice& from;
+    const TunDevice& to;
     const char* from_name;
     const char* to_name;
 
@@ -68,18 +72,17 @@ class Forwarder {
     std::atomic<std::int64_t> last_ns{0};  // steady clock, end of the last batch
 
     std::vector<std::uint8_t> read_buffer = std::vector<std::uint8_t>(kTunPacketMax);
-    PacketBatch wire{};
-    Coalescer coalescer{};
-    std::vector<char> delivered{};  // by group of the batch
+    PacketBatch wire;
+    Coalescer coalescer;
+    std::vector<bool> delivered;  // by group of the batch
 
-    mutable std::mutex mutex{};  // guards what follows
-    WireCounter left{};
-    WireCounter arrived{};
-    std::uint64_t reads = 0;
-    std::uint64_t writes = 0;
-    std::map<std::string, std::uint64_t> faults{};
+    mutable std::mutex mutex;  // guards what follows
+    WireCounter left;
+    WireCounter arrived;
+    SuperPackets moved;
+    std::map<std::string, std::uint64_t> faults;
 
-    std::thread thread{};
+    std::thread thread;
   };
 
   Forwarder(TunDevice a, TunDevice b, base::UniqueFd stop_event);

@@ -32,10 +32,10 @@ base::Result<base::UniqueFd> unshare_here() {
 }  // namespace
 
 base::Result<NetNamespace> NetNamespace::make() {
-  std::optional<base::Result<base::UniqueFd>> made;
-  std::thread([&] { made.emplace(unshare_here()); }).join();
-  if (!*made) return base::fail(std::move(made->error()));
-  return NetNamespace(std::move(**made));
+  base::Result<base::UniqueFd> made;
+  std::thread([&] { made = unshare_here(); }).join();
+  if (!made) return base::fail(std::move(made.error()));
+  return NetNamespace(std::move(*made));
 }
 
 base::Status NetNamespace::run_inside(const std::function<void()>& function) const {

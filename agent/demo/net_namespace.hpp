@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <type_traits>
 
 #include "base/result.hpp"
@@ -21,11 +20,12 @@ class NetNamespace {
   /// for it. The caller's namespace never changes.
   template <class Function>
   [[nodiscard]] std::invoke_result_t<Function&> run(Function&& function) const {
-    std::optional<std::invoke_result_t<Function&>> result;
-    if (auto entered = run_inside([&] { result.emplace(function()); }); !entered) {
+    std::invoke_result_t<Function&> result =
+        base::fail(base::Error(base::ErrorCode::kInternal, "the function did not run"));
+    if (auto entered = run_inside([&] { result = function(); }); !entered) {
       return base::fail(std::move(entered.error()));
     }
-    return std::move(*result);
+    return result;
   }
 
   /// For setns(2); valid as long as this object.

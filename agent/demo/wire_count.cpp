@@ -81,8 +81,8 @@ std::optional<Parsed> parse4(PacketView packet) {
   const std::size_t header_bytes = (packet[0] & 0x0fU) * std::size_t{4};
   const std::size_t total_length = get16(packet, 2);
   if (header_bytes < 20 || total_length < header_bytes || total_length > packet.size()) return std::nullopt;
-  Parsed parsed{.source = {.address = address4(packet, 12)},
-                .destination = {.address = address4(packet, 16)}};
+  const Parsed parsed{.source = {.address = address4(packet, 12)},
+                      .destination = {.address = address4(packet, 16)}};
   const std::size_t offset_blocks = get16(packet, 6) & 0x1fffU;
   if (offset_blocks != 0) return as_later_fragment(parsed, offset_blocks);
   return with_transport(parsed, packet.subspan(header_bytes), packet[9], true);

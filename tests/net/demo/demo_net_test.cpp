@@ -112,8 +112,9 @@ TEST_CASE("nothing is left behind") {
   const auto names = entries_of("/run/netns");
   const unsigned own_device = ::if_nametoindex(demo::kDemoDevice);
   {
-    DemoTailnet one = test::make_tailnet();
-    DemoTailnet two = test::make_tailnet();  // independent of the first, of the same names and addresses
+    const DemoTailnet one = test::make_tailnet();
+    const DemoTailnet two =
+        test::make_tailnet();  // independent of the first, of the same names and addresses
     must(demo::ping(one.path(Side::kA, Family::kV4), 2, {}));
     must(demo::ping(two.path(Side::kB, Family::kV6), 3, {}));
     test::wait_until_quiet(one);

@@ -95,7 +95,7 @@ TEST_CASE("an IPv6 super-packet with extension headers repeats them") {
 
 TEST_CASE("an ordinary packet is copied, its checksum completed where asked for") {
   const Bytes whole = test::wire_packet({.payload = 33});
-  SuperPacket ordinary{.bytes = whole};
+  const SuperPacket ordinary{.bytes = whole};
   CHECK(split_all(ordinary) == std::vector<Bytes>{whole});
 
   SuperPacket partial = test::super_packet({.payload = 33}, 100);
