@@ -1,13 +1,12 @@
 /*
- * Where the parser of bpf/parse.bpf.h gets its bytes from in user space: one buffer. The kernel's counterpart is
- * bpf/source.bpf.h. Plain C; include it before parse.bpf.h.
+ * Where the parser of bpf/parse.bpf.h gets its bytes from in user space: one buffer. The kernel's counterpart
+ * is bpf/source.bpf.h. Plain C; include it before parse.bpf.h.
  */
 #ifndef FLOWTALLY_TESTS_PACKET_SOURCE_H
 #define FLOWTALLY_TESTS_PACKET_SOURCE_H
 
-#include <string.h>
-
 #include <linux/types.h>
+#include <string.h>
 
 #ifndef __always_inline /* <bpf/bpf_helpers.h> brings it in the kernel build */
 #define __always_inline inline __attribute__((always_inline))
