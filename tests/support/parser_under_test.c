@@ -1,6 +1,7 @@
 #include "parser_under_test.h"
 
-/* clang-format off: parse.bpf.h reads through what packet_source.h declares */
+/* In this order: parse.bpf.h reads through what packet_source.h declares. */
+/* clang-format off */
 #include "packet_source.h"
 #include "bpf/exclude.bpf.h"
 #include "bpf/key.bpf.h"
