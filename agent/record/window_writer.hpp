@@ -11,7 +11,7 @@
 
 namespace flowtally::record {
 
-/// The longest record, as text with its line end: Tailscale's own limit (wgengine/netlog maxLogSize), which
+/// The longest record, as text with its line end: Tailscale's own limit (wgengine/netlog), which
 /// receivers of its records are made for.
 inline constexpr std::size_t kRecordBytesMax = 262'144;
 
