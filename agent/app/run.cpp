@@ -50,6 +50,9 @@ ExitCode run(const RunOptions& options) {
   const auto logger = make_logger();
   auto stop = StopSignal::open();
   if (!stop) return fail(*logger, stop.error(), ExitCode::kFailed);
+  if (auto mounted = capture::require_bpffs(options.bpffs); !mounted) {
+    return fail(*logger, mounted.error(), ExitCode::kHost);
+  }
   auto settings = agent_options(options);
   if (!settings) return fail(*logger, settings.error(), ExitCode::kHost);
   auto output = DescriptorOutput::open(options.output);
