@@ -1,7 +1,8 @@
 #include "app/demo_table.hpp"
 
 #include <algorithm>
-#include <iterator>
+#include <map>
+#include <tuple>
 
 #include <fmt/color.h>
 #include <fmt/format.h>
@@ -10,6 +11,8 @@
 
 namespace flowtally::app {
 namespace {
+
+constexpr std::size_t kRowsPerKind = 3;
 
 std::string protocol_name(std::uint8_t proto) {
   switch (proto) {
@@ -44,6 +47,25 @@ std::uint64_t bytes(const ComparedFlow& flow) {
          flow.recorded.rx_bytes;
 }
 
+/// What kind of traffic a flow is: protocol, IP version and the smaller port, which is the service's.
+using Kind = std::tuple<std::uint8_t, model::Address::Family, std::uint16_t>;
+
+Kind kind_of(const model::Flow& flow) {
+  return {flow.proto, flow.remote.address.family, std::min(flow.local.port, flow.remote.port)};
+}
+
+/// Puts flows in the order in which they are shown: those that differ; then of each kind of traffic the
+/// largest few, so that a table that is cut shows something of everything; then the rest.
+void order_for_people(std::vector<ComparedFlow>& flows) {
+  std::stable_sort(flows.begin(), flows.end(), [](const auto& one, const auto& two) {
+    return one.exact() != two.exact() ? !one.exact() : bytes(one) > bytes(two);
+  });
+  std::map<Kind, std::size_t> seen;
+  std::stable_partition(flows.begin(), flows.end(), [&seen](const auto& flow) {
+    return !flow.exact() || ++seen[kind_of(flow.wire)] <= kRowsPerKind;
+  });
+}
+
 }  // namespace
 
 Comparison compare(const std::vector<model::Flow>& wire, const model::Counters& wire_all,
@@ -64,9 +86,7 @@ Comparison compare(const std::vector<model::Flow>& wire, const model::Counters& 
     if (take_left) ++left;
     if (take_right) ++right;
   }
-  std::stable_sort(comparison.flows.begin(), comparison.flows.end(), [](const auto& one, const auto& two) {
-    return one.exact() != two.exact() ? !one.exact() : bytes(one) > bytes(two);
-  });
+  order_for_people(comparison.flows);
   return comparison;
 }
 

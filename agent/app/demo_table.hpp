@@ -18,7 +18,7 @@ struct ComparedFlow {
 };
 
 struct Comparison {
-  std::vector<ComparedFlow> flows;  ///< the union of both sides; those that differ first, then by bytes
+  std::vector<ComparedFlow> flows;  ///< the union of both sides; those that differ first
   model::Counters wire_all;
   model::Counters recorded_all;  ///< hook totals, as the records' accounting gives them
   std::size_t differing = 0;

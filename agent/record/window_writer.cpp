@@ -5,6 +5,7 @@
 #include "record/window_writer.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <span>
 #include <string>
@@ -97,11 +98,21 @@ Counters take(const Counters& wanted, Counters& left) noexcept {
           .rx_bytes = take_number(wanted.rx_bytes, left.rx_bytes)};
 }
 
-/// The start is measured back from the end, on the boot clock: setting the wall clock meanwhile makes no
+/// How far the wall clock may differ from the boot clock over a window and still be only slewed: adjtimex(2)
+/// slews by at most 500 ppm; the rest covers that the two clocks are not read in the same instant.
+constexpr std::int64_t slew_max_ns(std::int64_t length_ns) noexcept { return 1'000'000 + length_ns / 1000; }
+
+/// Windows follow each other without a gap, so as a rule the start is the end of the one before. Where the
+/// wall clock was set meanwhile, the start is measured back from the end on the boot clock: that makes no
 /// negative window.
 LineHead head_of(const model::Window& window, std::string_view node_id) noexcept {
   const std::int64_t length_ns = std::max<std::int64_t>(0, window.end.boot_ns - window.start.boot_ns);
-  return {.node_id = node_id, .start_ns = window.end.wall_ns - length_ns, .end_ns = window.end.wall_ns};
+  const std::int64_t measured_ns = window.end.wall_ns - length_ns;
+  const bool set_meanwhile = std::abs(window.start.wall_ns - measured_ns) > slew_max_ns(length_ns);
+  const bool usable = !set_meanwhile && window.start.wall_ns <= window.end.wall_ns;
+  return {.node_id = node_id,
+          .start_ns = usable ? window.start.wall_ns : measured_ns,
+          .end_ns = window.end.wall_ns};
 }
 
 /// What is the same in all parts, and what is left for those to come.

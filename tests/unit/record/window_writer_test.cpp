@@ -190,6 +190,16 @@ TEST_CASE("a set wall clock makes no negative interval", "[unit]") {
   CHECK(records[0].start_ns == window.end.wall_ns - 5'000'000'000);
 }
 
+TEST_CASE("a window begins where the one before ended, though the clocks are slewed and not read at once",
+          "[unit]") {
+  model::Window window = RandomTraffic(11).window(1, 0);
+  window.start = {.boot_ns = 100, .wall_ns = 1'700'000'000'000'000'000};
+  for (const std::int64_t slewed : {-2'500'000, -87, 0, 90, 2'500'000}) {
+    window.end = {.boot_ns = 5'000'000'100, .wall_ns = window.start.wall_ns + 5'000'000'000 + slewed};
+    CHECK(read_all(lines_of(window)).at(0).start_ns == window.start.wall_ns);
+  }
+}
+
 TEST_CASE("records of a window that does not add up still sum up to what the hook saw, and show the fault",
           "[unit]") {
   model::Window window = RandomTraffic(12).window(6000, 0);
