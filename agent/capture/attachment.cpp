@@ -165,7 +165,7 @@ std::string_view Attachment::kind() const noexcept {
   return std::holds_alternative<TcxLink>(rx_) ? "TCX" : "clsact";
 }
 
-bool Attachment::alive() const noexcept {
+bool Attachment::alive() const {
   const auto hook_alive = [](const auto& hook) { return hook.alive(); };
   return std::visit(hook_alive, rx_) && std::visit(hook_alive, tx_);
 }

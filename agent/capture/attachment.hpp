@@ -72,7 +72,7 @@ class Attachment {
   /// "TCX" or "clsact".
   [[nodiscard]] std::string_view kind() const noexcept;
   /// False once either program is not on the device any more.
-  [[nodiscard]] bool alive() const noexcept;
+  [[nodiscard]] bool alive() const;
 
  private:
   using Hook = std::variant<TcxLink, ClsactFilter>;

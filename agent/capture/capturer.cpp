@@ -11,54 +11,60 @@
 #include "capture/percpu_hash_table.hpp"
 
 namespace flowtally::capture {
+namespace {
 
-Capturer::Capturer(const CaptureOptions& options, Program program)
-    : options_(options), program_(std::make_unique<Program>(std::move(program))) {}
-
-base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& options) {
-  if (auto fit = require_kernel(); !fit) return base::fail(std::move(fit.error()));
-  auto program = Program::load({.image = options.image, .exclude = options.exclude});
-  if (!program) return base::fail(std::move(program.error()));
-  std::unique_ptr<Capturer> capturer(new Capturer(options, std::move(*program)));
-
-  auto table = PercpuHashTable::create(*capturer->program_, options.flows_max);
-  if (!table) return base::fail(std::move(table.error()));
-  capturer->table_ = std::move(*table);
-  auto totals = TotalsMaps::open(*capturer->program_);
-  if (!totals) return base::fail(std::move(totals.error()));
-  capturer->totals_.emplace(*totals);
-  auto generation_switch = GenerationSwitch::create(*capturer->program_);
-  if (!generation_switch) return base::fail(std::move(generation_switch.error()));
-  capturer->switch_.emplace(std::move(*generation_switch));
-  auto pressure = PressureSignal::open(*capturer->program_);
-  if (!pressure) return base::fail(std::move(pressure.error()));
-  capturer->pressure_.emplace(std::move(*pressure));
-  auto watch = DeviceWatch::open();
-  if (!watch) return base::fail(std::move(watch.error()));
-  capturer->watch_.emplace(std::move(*watch));
-  if (auto watched = capturer->watch_descriptors(); !watched) return base::fail(std::move(watched.error()));
-  capturer->active_since_ = base::now();
-  return capturer;
-}
-
-base::Status Capturer::watch_descriptors() {
-  epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll_.valid()) return base::fail(base::Error::from_errno(errno, "make an epoll set for the capture"));
-  for (const int fd : {watch_->fd(), pressure_->fd()}) {
+/// An epoll set that is readable when one of these is.
+base::Result<base::UniqueFd> epoll_of(std::initializer_list<int> descriptors) {
+  base::UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return base::fail(base::Error::from_errno(errno, "make an epoll set for the capture"));
+  for (const int fd : descriptors) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = fd;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
       return base::fail(base::Error::from_errno(errno, "add a descriptor to the epoll set of the capture"));
     }
   }
-  return {};
+  return epoll;
+}
+
+}  // namespace
+
+Capturer::Capturer(CaptureOptions options, Parts parts)
+    : options_(std::move(options)), parts_(std::move(parts)) {}
+
+base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& options) {
+  if (auto fit = require_kernel(); !fit) return base::fail(std::move(fit.error()));
+  auto loaded = Program::load({.image = options.image, .exclude = options.exclude});
+  if (!loaded) return base::fail(std::move(loaded.error()));
+  auto program = std::make_unique<Program>(std::move(*loaded));
+  auto table = PercpuHashTable::create(*program, options.flows_max);
+  if (!table) return base::fail(std::move(table.error()));
+  auto totals = TotalsMaps::open(*program);
+  if (!totals) return base::fail(std::move(totals.error()));
+  auto selector = GenerationSwitch::create(*program);
+  if (!selector) return base::fail(std::move(selector.error()));
+  auto pressure = PressureSignal::open(*program);
+  if (!pressure) return base::fail(std::move(pressure.error()));
+  auto watch = DeviceWatch::open();
+  if (!watch) return base::fail(std::move(watch.error()));
+  auto epoll = epoll_of({watch->fd(), pressure->fd()});
+  if (!epoll) return base::fail(std::move(epoll.error()));
+
+  std::unique_ptr<Capturer> capturer(new Capturer(options, {.program = std::move(program),
+                                                            .table = std::move(*table),
+                                                            .totals = *totals,
+                                                            .selector = std::move(*selector),
+                                                            .pressure = std::move(*pressure),
+                                                            .watch = std::move(*watch),
+                                                            .epoll = std::move(*epoll)}));
+  return capturer;
 }
 
 std::vector<Event> Capturer::take_events() {
-  watch_->drain();
+  parts_.watch.drain();
   std::vector<Event> events = look_at_interface();
-  if (pressure_->take(to_index(switch_->active()))) {
+  if (parts_.pressure.take(to_index(parts_.selector.active()))) {
     events.push_back({.kind = Event::Kind::kPressure, .text = "the active generation is filling up"});
   }
   return events;
@@ -66,7 +72,7 @@ std::vector<Event> Capturer::take_events() {
 
 std::vector<Event> Capturer::look_at_interface() {
   std::vector<Event> events;
-  auto device = watch_->find(options_.interface);
+  auto device = parts_.watch.find(options_.interface);
   if (attachment_) {
     const bool same = device && device->has_value() && (*device)->index == attachment_->device().index;
     if (same && attachment_->alive()) return events;
@@ -90,40 +96,43 @@ std::vector<Event> Capturer::look_at_interface() {
 }
 
 Event Capturer::attach_to(const Device& device) {
-  auto attachment = Attachment::attach(*program_, device, options_.mode);
+  auto attachment = Attachment::attach(*parts_.program, device, options_.mode);
   if (!attachment) return {.kind = Event::Kind::kAttachFailed, .text = attachment.error().text()};
-  attachment_.emplace(std::move(*attachment));
-  return {
-      .kind = Event::Kind::kAttached,
-      .text = fmt::format("counting {} (index {}, {}) by {}", options_.interface, to_int(device.index),
-                          device.link_layer == LinkLayer::kL3 ? "layer 3" : "Ethernet", attachment_->kind())};
+  const std::string_view kind = attachment_.emplace(std::move(*attachment)).kind();
+  return {.kind = Event::Kind::kAttached,
+          .text = fmt::format("counting {} (index {}, {}) by {}", options_.interface, to_int(device.index),
+                              device.link_layer == LinkLayer::kL3 ? "layer 3" : "Ethernet", kind)};
 }
 
 base::Result<const model::Generation*> Capturer::drain() {
   if (generation_) return &*generation_;
   if (!retired_) {
     const base::Moment end = base::now();
-    retired_ =
-        Retired{.epoch = switch_->epoch(), .start = active_since_, .end = end, .index = switch_->flip()};
+    retired_ = {.epoch = parts_.selector.epoch(),
+                .start = active_since_,
+                .end = end,
+                .index = parts_.selector.flip()};
     active_since_ = end;
   }
-  model::Generation generation{.epoch = retired_->epoch, .start = retired_->start, .end = retired_->end};
-  auto step = switch_->barrier();
-  if (step) step = totals_->read(retired_->index, generation);
-  if (step) step = table_->read(retired_->index, generation);
+  const Retired& retired = retired_.value();
+  model::Generation generation{.epoch = retired.epoch, .start = retired.start, .end = retired.end};
+  auto step = parts_.selector.barrier();
+  if (step) step = parts_.totals.read(retired.index, generation);
+  if (step) step = parts_.table->read(retired.index, generation);
   if (!step) {
     return base::fail(std::move(step.error()).during(fmt::format("drain generation {}", generation.epoch)));
   }
-  generation_.emplace(std::move(generation));
-  return &*generation_;
+  return &generation_.emplace(std::move(generation));
 }
 
 base::Status Capturer::acknowledge() {
   FLOWTALLY_CHECK(retired_.has_value() && generation_.has_value());
-  auto step = table_->reset(retired_->index, *generation_);
-  if (step) step = totals_->reset(retired_->index, *generation_);
+  const GenerationIndex index = retired_.value().index;
+  const model::Generation& drained = generation_.value();
+  auto step = parts_.table->reset(index, drained);
+  if (step) step = parts_.totals.reset(index, drained);
   if (!step) {
-    return base::fail(std::move(step.error()).during(fmt::format("clear generation {}", generation_->epoch)));
+    return base::fail(std::move(step.error()).during(fmt::format("clear generation {}", drained.epoch)));
   }
   retired_.reset();
   generation_.reset();
@@ -133,8 +142,8 @@ base::Status Capturer::acknowledge() {
 Status Capturer::status() const {
   return {.attached = attachment_.has_value(),
           .attached_by = attachment_ ? std::string(attachment_->kind()) : std::string{},
-          .epoch = switch_->epoch(),
-          .capacity = table_->capacity(switch_->active())};
+          .epoch = parts_.selector.epoch(),
+          .capacity = parts_.table->capacity(parts_.selector.active())};
 }
 
 }  // namespace flowtally::capture

@@ -60,7 +60,7 @@ class Capturer {
   [[nodiscard]] static base::Result<std::unique_ptr<Capturer>> open(const CaptureOptions& options);
 
   /// Readable when take_events() has something to do.
-  [[nodiscard]] int event_fd() const noexcept { return epoll_.get(); }
+  [[nodiscard]] int event_fd() const noexcept { return parts_.epoll.get(); }
   /// Handles what waits: attaches to the interface if it came, lets go if it went, takes pressure signals.
   [[nodiscard]] std::vector<Event> take_events();
   /// Looks at the interface without being asked to; the first call attaches if the interface is there.
@@ -87,22 +87,27 @@ class Capturer {
     GenerationIndex index;
   };
 
-  Capturer(const CaptureOptions& options, Program program);
-  [[nodiscard]] base::Status watch_descriptors();
+  /// Everything that lasts as long as the capture. The others refer to `program`, so it comes first and goes
+  /// last.
+  struct Parts {
+    std::unique_ptr<Program> program;
+    std::unique_ptr<FlowTable> table;
+    TotalsMaps totals;
+    GenerationSwitch selector;
+    PressureSignal pressure;
+    DeviceWatch watch;
+    base::UniqueFd epoll;
+  };
+
+  Capturer(CaptureOptions options, Parts parts);
   [[nodiscard]] Event attach_to(const Device& device);
 
   CaptureOptions options_;
-  std::unique_ptr<Program> program_;  ///< on the heap: the others refer to it
-  std::unique_ptr<FlowTable> table_;
-  std::optional<TotalsMaps> totals_;
-  std::optional<GenerationSwitch> switch_;
-  std::optional<PressureSignal> pressure_;
-  std::optional<DeviceWatch> watch_;
+  Parts parts_;
   std::optional<Attachment> attachment_;
-  base::UniqueFd epoll_;
   std::string last_failure_;  ///< text of the last kAttachFailed, to report each only once
 
-  base::Moment active_since_;
+  base::Moment active_since_ = base::now();
   std::optional<Retired> retired_;               ///< flipped away, not yet acknowledged
   std::optional<model::Generation> generation_;  ///< the retired one as read
 };

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -172,23 +173,33 @@ void check_hooks(const std::optional<Program>& program, std::vector<Finding>& fi
   findings.push_back(std::move(clsact));
 }
 
-Finding check_interface(const std::string& interface) {
-  Finding finding{.what = "interface", .state = Finding::State::kOptional, .text = {}, .remedy = {}};
+/// What stands there now, or why that cannot be told.
+base::Result<std::optional<Device>> find_device(const std::string& interface) {
   auto watch = DeviceWatch::open();
-  auto device =
-      watch ? watch->find(interface) : base::Result<std::optional<Device>>(base::fail(watch.error()));
-  if (!device) {
-    finding.state = Finding::State::kMissing;
-    finding.text = device.error().text();
-  } else if (!device->has_value()) {
-    finding.text = fmt::format("{} is not there now: flowtally waits for it", interface);
-  } else {
-    finding.state = Finding::State::kFound;
-    finding.text =
-        fmt::format("{}, {}", interface,
-                    (*device)->link_layer == LinkLayer::kL3 ? "begins with the IP header" : "Ethernet");
+  if (!watch) return base::fail(std::move(watch.error()));
+  return watch->find(interface);
+}
+
+Finding check_interface(const std::string& interface) {
+  const auto found = find_device(interface);
+  if (!found) {
+    return {.what = "interface",
+            .state = Finding::State::kMissing,
+            .text = found.error().text(),
+            .remedy = found.error().remedy()};
   }
-  return finding;
+  const std::optional<Device>& device = *found;
+  if (!device) {
+    return {.what = "interface",
+            .state = Finding::State::kOptional,
+            .text = fmt::format("{} is not there now: flowtally waits for it", interface),
+            .remedy = ""};
+  }
+  const bool bare = device->link_layer == LinkLayer::kL3;
+  return {.what = "interface",
+          .state = Finding::State::kFound,
+          .text = fmt::format("{}, {}", interface, bare ? "begins with the IP header" : "Ethernet"),
+          .remedy = ""};
 }
 
 }  // namespace
@@ -229,8 +240,11 @@ base::Status require_bpffs(const std::string& directory) {
 
 KernelVersion parse_kernel_version(const std::string& release) noexcept {
   KernelVersion version;
-  if (std::sscanf(release.c_str(), "%u.%u", &version.major, &version.minor) != 2) return {};
-  return version;
+  const char* const end = release.data() + release.size();
+  const auto major = std::from_chars(release.data(), end, version.major);
+  if (major.ec != std::errc{} || major.ptr == end || *major.ptr != '.') return {};
+  const auto minor = std::from_chars(major.ptr + 1, end, version.minor);
+  return minor.ec == std::errc{} ? version : KernelVersion{};
 }
 
 }  // namespace flowtally::capture

@@ -11,7 +11,7 @@
 namespace flowtally::capture {
 namespace {
 
-constexpr std::size_t kTextMax = 64 * 1024;
+constexpr std::size_t kTextMax = std::size_t{64} * 1024;
 constexpr std::size_t kTailMax = 600;
 
 thread_local std::string* collecting = nullptr;

@@ -106,7 +106,7 @@ template <class Key>
 base::Status PercpuHashTable::reset_kind(Kind& kind, GenerationIndex index,
                                          const std::vector<model::Entry<Key>>& entries, std::uint64_t refused,
                                          std::uint32_t& seeded) {
-  PercpuMap& map = kind.maps[to_index(index)];
+  const PercpuMap& map = kind.maps[to_index(index)];
   const auto used = static_cast<std::uint32_t>(entries.size());
   if (used < map.capacity()) refused = 0;  // the other family's table was full, not this one
   const bool crowded = refused > 0 || used >= pressure_mark(map.capacity());
@@ -124,7 +124,7 @@ base::Status PercpuHashTable::reset_kind(Kind& kind, GenerationIndex index,
   }
   // Places are kept for the busy flows of this window and of the one before: generations take turns, and a
   // busy flow that found no place in one of them is known from the other.
-  PercpuMap& next = kind.maps[to_index(index)];
+  const PercpuMap& next = kind.maps[to_index(index)];
   std::vector<std::byte> busy = crowded ? busiest(entries, next.capacity()) : std::vector<std::byte>{};
   std::vector<std::byte> seeds = busy;
   seeds.insert(seeds.end(), kind.busy_before.begin(), kind.busy_before.end());
@@ -143,6 +143,7 @@ base::Status PercpuHashTable::reset(GenerationIndex index, const model::Generati
   if (auto done = reset_kind(flows6_, index, drained.flows6, refused, seeded6); !done) return done;
 
   std::vector<ft_coarse_key> keys;
+  keys.reserve(drained.coarse.size());
   for (const auto& entry : drained.coarse) keys.push_back(entry.key);
   if (auto erased = coarse_.maps[slot].erase(std::as_bytes(std::span(keys))); !erased) return erased;
 

@@ -35,14 +35,12 @@ class Sizing {
     const std::uint64_t wanted = std::max<std::uint64_t>(
         {kFlowsMin, std::bit_ceil(std::uint64_t{used} * 2), refused > 0 ? std::uint64_t{capacity_} * 8 : 0});
     const auto target = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, flows_max_));
-    if (target >= capacity_) {
-      small_windows_ = 0;
+    const bool small =
+        std::uint64_t{target} * 2 <= capacity_;  // less than one step down is not worth a new table
+    small_windows_ = small ? small_windows_ + 1 : 0;
+    if (target >= capacity_ || small_windows_ >= kShrinkAfterWindows) {
       capacity_ = target;
-    } else if (target * 2 > capacity_) {
-      small_windows_ = 0;  // one step down is not worth a new table
-    } else if (++small_windows_ >= kShrinkAfterWindows) {
       small_windows_ = 0;
-      capacity_ = target;
     }
     return capacity_;
   }
