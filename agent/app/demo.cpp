@@ -5,6 +5,7 @@
 #include <future>
 #include <stop_token>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -45,7 +46,7 @@ class NodeAgent {
   NodeAgent(const NodeAgent&) = delete;
   NodeAgent& operator=(const NodeAgent&) = delete;
   ~NodeAgent() {
-    if (thread_.joinable()) static_cast<void>(finish());
+    if (thread_.joinable()) std::ignore = finish();
   }
 
   [[nodiscard]] bool counting() const noexcept { return counting_; }
@@ -128,10 +129,11 @@ ExitCode judge(demo::DemoTailnet& tailnet, const DemoOutput& output, const Agent
     fmt::print("{} dropped {} packets after they were counted: its reader was too slow\n", demo::kDemoDevice,
                stats->tx_dropped);
   }
-  if (output.unreadable()) fmt::print("a record could not be read back: {}\n", *output.unreadable());
+  const std::optional<std::string>& unreadable = output.unreadable();
+  if (unreadable) fmt::print("a record could not be read back: {}\n", *unreadable);
 
   const bool some = comparison.wire_all.tx_packets > 0 && comparison.wire_all.rx_packets > 0;
-  const bool exact = some && comparison.exact() && summary.windows_unbalanced == 0 && !output.unreadable();
+  const bool exact = some && comparison.exact() && summary.windows_unbalanced == 0 && !unreadable;
   const std::uint64_t packets = comparison.wire_all.tx_packets + comparison.wire_all.rx_packets;
   const std::uint64_t bytes = comparison.wire_all.tx_bytes + comparison.wire_all.rx_bytes;
   if (exact) {

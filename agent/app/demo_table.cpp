@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include <fmt/color.h>
 #include <fmt/format.h>
@@ -57,13 +58,19 @@ Kind kind_of(const model::Flow& flow) {
 /// Puts flows in the order in which they are shown: those that differ; then of each kind of traffic the
 /// largest few, so that a table that is cut shows something of everything; then the rest.
 void order_for_people(std::vector<ComparedFlow>& flows) {
-  std::stable_sort(flows.begin(), flows.end(), [](const auto& one, const auto& two) {
-    return one.exact() != two.exact() ? !one.exact() : bytes(one) > bytes(two);
+  std::sort(flows.begin(), flows.end(), [](const auto& one, const auto& two) {
+    if (one.exact() != two.exact()) return !one.exact();
+    return bytes(one) != bytes(two) ? bytes(one) > bytes(two) : model::record_order(one.wire, two.wire);
   });
   std::map<Kind, std::size_t> seen;
-  std::stable_partition(flows.begin(), flows.end(), [&seen](const auto& flow) {
-    return !flow.exact() || ++seen[kind_of(flow.wire)] <= kRowsPerKind;
-  });
+  std::vector<ComparedFlow> first;
+  std::vector<ComparedFlow> rest;
+  for (const ComparedFlow& flow : flows) {
+    const bool early = !flow.exact() || ++seen[kind_of(flow.wire)] <= kRowsPerKind;
+    (early ? first : rest).push_back(flow);
+  }
+  first.insert(first.end(), rest.begin(), rest.end());
+  flows = std::move(first);
 }
 
 }  // namespace

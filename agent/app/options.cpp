@@ -51,7 +51,7 @@ base::Result<std::uint32_t> parse_flows_max(std::string_view text) {
   std::string_view unit;
   if (split_number(text, number, unit) && number <= kFlowsMaxMax) {
     if (unit == "k" || unit == "K") number *= 1024, unit = {};
-    if (unit == "M") number *= 1024 * 1024, unit = {};
+    if (unit == "M") number *= std::uint64_t{1024} * 1024, unit = {};
     if (unit.empty() && number >= kFlowsMaxMin && number <= kFlowsMaxMax)
       return static_cast<std::uint32_t>(number);
   }

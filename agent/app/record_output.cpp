@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 #include <utility>
 
 #include <fcntl.h>
@@ -66,8 +67,7 @@ base::Result<DescriptorOutput> DescriptorOutput::open(const std::string& path) {
 
 void DescriptorOutput::add(std::string_view line) {
   pending_ += line;
-  if (pending_.size() - written_ >= kFlushBytes)
-    static_cast<void>(flush());  // an error shows at the next flush()
+  if (pending_.size() - written_ >= kFlushBytes) std::ignore = flush();  // an error shows at the next flush()
 }
 
 base::Result<RecordOutput::Progress> DescriptorOutput::flush() {

@@ -27,9 +27,11 @@ class Collector final : public PercpuMap::Visitor {
 };
 
 template <class Key>
-base::Status read_map(const PercpuMap& map, std::vector<model::Entry<Key>>& into) {
+base::Status read_map(const PercpuMap& map, PercpuMap::Scratch& scratch, std::uint32_t expected,
+                      std::vector<model::Entry<Key>>& into) {
+  into.reserve(std::min(expected, map.capacity()));
   Collector<Key> collector(into);
-  return map.read(collector);
+  return map.read(scratch, collector);
 }
 
 std::uint64_t packets(const model::Counters& counters) { return counters.tx_packets + counters.rx_packets; }
@@ -97,9 +99,10 @@ base::Status PercpuHashTable::put(Kind& kind, GenerationIndex index, std::uint32
 
 base::Status PercpuHashTable::read(GenerationIndex index, model::Generation& into) {
   const std::uint32_t slot = to_index(index);
-  if (auto read = read_map(flows4_.maps[slot], into.flows4); !read) return read;
-  if (auto read = read_map(flows6_.maps[slot], into.flows6); !read) return read;
-  return read_map(coarse_.maps[slot], into.coarse);
+  const ft_generation& state = program_.control().generation[slot];
+  if (auto read = read_map(flows4_.maps[slot], scratch_, state.flows4, into.flows4); !read) return read;
+  if (auto read = read_map(flows6_.maps[slot], scratch_, state.flows6, into.flows6); !read) return read;
+  return read_map(coarse_.maps[slot], scratch_, 0, into.coarse);
 }
 
 template <class Key>

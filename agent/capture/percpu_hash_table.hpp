@@ -56,6 +56,7 @@ class PercpuHashTable final : public FlowTable {
   Kind flows4_;
   Kind flows6_;
   Kind coarse_;
+  PercpuMap::Scratch scratch_;
 };
 
 }  // namespace flowtally::capture

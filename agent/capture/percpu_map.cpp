@@ -38,25 +38,28 @@ base::Result<PercpuMap> PercpuMap::create(const char* name, std::uint32_t key_by
   return PercpuMap(std::move(fd), key_bytes, entries, cpus);
 }
 
-base::Status PercpuMap::read(Visitor& visitor) const {
+base::Status PercpuMap::read(Scratch& scratch, Visitor& visitor) const {
   const std::size_t value_bytes = sizeof(ft_counters) * cpus_;
-  // A batch never splits a bucket: at least the longest chain must fit, or the kernel says ENOSPC.
   auto room = static_cast<std::uint32_t>(std::clamp<std::size_t>(
       kBatchBytesMax / value_bytes, 256, std::min(kBatchEntriesMax, std::max(capacity_, 256U))));
-  std::vector<std::byte> keys(std::size_t{room} * key_bytes_);
-  std::vector<ft_counters> values(std::size_t{room} * cpus_);
+  const auto make_room = [&] {
+    if (scratch.keys.size() < std::size_t{room} * key_bytes_)
+      scratch.keys.resize(std::size_t{room} * key_bytes_);
+    if (scratch.values.size() < std::size_t{room} * cpus_) scratch.values.resize(std::size_t{room} * cpus_);
+  };
+  make_room();
   std::uint64_t position = 0;  // opaque to us; the kernel writes 4 bytes for a hash
   bool first = true;
 
   for (;;) {
     std::uint32_t count = room;
     std::uint64_t next = 0;
-    const int error = bpf_map_lookup_batch(fd_.get(), first ? nullptr : &position, &next, keys.data(),
-                                           values.data(), &count, nullptr);
+    const int error = bpf_map_lookup_batch(fd_.get(), first ? nullptr : &position, &next, scratch.keys.data(),
+                                           scratch.values.data(), &count, nullptr);
+    // A batch never splits a bucket: at least the longest chain must fit, or the kernel says ENOSPC.
     if (error != 0 && errno == ENOSPC && room < capacity_) {
       room = std::min(room * 2, capacity_);
-      keys.resize(std::size_t{room} * key_bytes_);
-      values.resize(std::size_t{room} * cpus_);
+      make_room();
       continue;
     }
     if (error != 0 && errno != ENOENT) {
@@ -64,8 +67,8 @@ base::Status PercpuMap::read(Visitor& visitor) const {
           base::Error::from_errno(errno, "read a generation from the kernel (BPF_MAP_LOOKUP_BATCH)"));
     }
     for (std::uint32_t entry = 0; entry < count; ++entry) {
-      visitor.entry(keys.data() + std::size_t{entry} * key_bytes_,
-                    sum_over_cpus(values.data() + std::size_t{entry} * cpus_, cpus_));
+      visitor.entry(scratch.keys.data() + std::size_t{entry} * key_bytes_,
+                    sum_over_cpus(scratch.values.data() + std::size_t{entry} * cpus_, cpus_));
     }
     if (error != 0) return {};  // ENOENT: the end of the map, with what came before it
     position = next;

@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "flowtally/abi.h"
 #include "model/window.hpp"
 
 namespace flowtally::capture {
@@ -37,8 +38,14 @@ class PercpuMap {
     ~Visitor() = default;
   };
 
+  /// What a batch is read into. Kept from drain to drain: to get fresh pages costs as much as to fill them.
+  struct Scratch {
+    std::vector<std::byte> keys;
+    std::vector<ft_counters> values;
+  };
+
   /// Reads every entry (BPF_MAP_LOOKUP_BATCH). Exact only while no program writes.
-  [[nodiscard]] base::Status read(Visitor& visitor) const;
+  [[nodiscard]] base::Status read(Scratch& scratch, Visitor& visitor) const;
   /// Deletes the entries of `keys` (key_bytes each; BPF_MAP_DELETE_BATCH). Keys that are not there are passed
   /// over.
   [[nodiscard]] base::Status erase(std::span<const std::byte> keys) const;

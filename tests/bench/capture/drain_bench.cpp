@@ -1,7 +1,8 @@
 // Goal: what a drain costs per 1,000 entries, read and clear, beside looking up and deleting key by key.
 //
-// Method: the same entries, filled anew for each measurement, interleaved rounds, CPU time of the draining thread, median
-// of the ratios within a round. The wait for RCU is waiting and not CPU: it is not in the figure.
+// Method: the same entries, filled anew for each measurement, interleaved rounds, CPU time of the draining
+// thread, median of the ratios within a round. The wait for RCU is waiting and not CPU: it is not in the
+// figure.
 #include <cerrno>
 #include <cstring>
 
@@ -89,12 +90,14 @@ int run(bool json) {
     rows.push_back(measure(rig, driver, entries, entries > 100'000 ? 5 : 11));
   }
   if (!json) {
-    fmt::print("{:<12} {:>22} {:>22} {:>16}\n", "entries", "batches us/1,000", "key by key us/1,000", "key by key/ours");
+    fmt::print("{:<12} {:>22} {:>22} {:>16}\n", "entries", "batches us/1,000", "key by key us/1,000",
+               "key by key/ours");
   }
   for (const Row& row : rows) {
-    fmt::print(fmt::runtime(json ? "{{\"bench\":\"drain\",\"entries\":{},\"batch_us_per_1000\":{:.1f},\"key_us_per_1000\":{:.1f},"
-                      "\"ratio\":{:.1f}}}\n"
-                    : "{:<12} {:>22.1f} {:>22.1f} {:>16.1f}\n"),
+    fmt::print(fmt::runtime(json ? "{{\"bench\":\"drain\",\"entries\":{},\"batch_us_per_1000\":{:.1f},\"key_"
+                                   "us_per_1000\":{:.1f},"
+                                   "\"ratio\":{:.1f}}}\n"
+                                 : "{:<12} {:>22.1f} {:>22.1f} {:>16.1f}\n"),
                row.entries, row.batch_us, row.key_us, row.ratio);
   }
   return 0;
@@ -102,4 +105,6 @@ int run(bool json) {
 
 }  // namespace flowtally::bench
 
-int main(int argc, char** argv) { return flowtally::bench::run(argc > 1 && std::strcmp(argv[1], "--json") == 0); }
+int main(int argc, char** argv) {
+  return flowtally::bench::run(argc > 1 && std::strcmp(argv[1], "--json") == 0);
+}

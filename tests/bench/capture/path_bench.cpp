@@ -1,8 +1,9 @@
-// Goal: what one packet costs in the kernel, over an empty tc program, with 1, 1,024 and 131,072 flows, and when every
-// packet is a new flow.
+// Goal: what one packet costs in the kernel, over an empty tc program, with 1, 1,024 and 131,072 flows, and
+// when every packet is a new flow.
 //
-// Method: both programs run in the same process on the same packets in interleaved rounds; a row is the median over
-// rounds of the ratio within a round, so that drift of the machine cancels. Nanoseconds are shown, the ratio is quoted.
+// Method: both programs run in the same process on the same packets in interleaved rounds; a row is the
+// median over rounds of the ratio within a round, so that drift of the machine cancels. Nanoseconds are
+// shown, the ratio is quoted.
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -83,12 +84,14 @@ int run(bool json) {
   Rig rig(kFlowsMax);
   Driver driver;
   const int program_fd = rig.program->program_fd(capture::Direction::kTx, capture::LinkLayer::kL3);
-  const std::vector<Row> rows = {known_flows(rig, driver, program_fd, 1), known_flows(rig, driver, program_fd, 1024),
-                                 known_flows(rig, driver, program_fd, 131072), new_flows(rig, driver, program_fd)};
+  const std::vector<Row> rows = {
+      known_flows(rig, driver, program_fd, 1), known_flows(rig, driver, program_fd, 1024),
+      known_flows(rig, driver, program_fd, 131072), new_flows(rig, driver, program_fd)};
   if (!json) fmt::print("{:<26} {:>10} {:>10} {:>12}\n", "per packet", "empty ns", "ours ns", "ours/empty");
   for (const Row& row : rows) {
-    fmt::print(fmt::runtime(json ? "{{\"bench\":\"path\",\"row\":\"{}\",\"empty_ns\":{:.1f},\"ours_ns\":{:.1f},\"ratio\":{:.2f}}}\n"
-                    : "{:<26} {:>10.1f} {:>10.1f} {:>12.2f}\n"),
+    fmt::print(fmt::runtime(json ? "{{\"bench\":\"path\",\"row\":\"{}\",\"empty_ns\":{:.1f},\"ours_ns\":{:."
+                                   "1f},\"ratio\":{:.2f}}}\n"
+                                 : "{:<26} {:>10.1f} {:>10.1f} {:>12.2f}\n"),
                row.name, row.empty_ns, row.ours_ns, row.ratio);
   }
   return 0;
@@ -96,4 +99,6 @@ int run(bool json) {
 
 }  // namespace flowtally::bench
 
-int main(int argc, char** argv) { return flowtally::bench::run(argc > 1 && std::strcmp(argv[1], "--json") == 0); }
+int main(int argc, char** argv) {
+  return flowtally::bench::run(argc > 1 && std::strcmp(argv[1], "--json") == 0);
+}
