@@ -5,11 +5,11 @@
 #include <cstring>
 #include <utility>
 
-#include <fmt/format.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 

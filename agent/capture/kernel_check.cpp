@@ -10,10 +10,10 @@
 #include <thread>
 #include <utility>
 
-#include <bpf/bpf.h>
-#include <fmt/format.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
+#include <bpf/bpf.h>
+#include <fmt/format.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/utsname.h>

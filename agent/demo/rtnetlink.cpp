@@ -6,10 +6,10 @@
 #include <cstring>
 #include <span>
 
-#include <fmt/format.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <fmt/format.h>
 #include <net/if.h>
 #include <sys/socket.h>
 

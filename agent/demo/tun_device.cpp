@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
+#include <linux/if_tun.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>

@@ -1,5 +1,5 @@
-// This file is the main of every test program: exit code 0 (all passed), 1 (a test failed) or 77 (every test was skipped,
-// each with its reason printed), because Catch2's own exit code is a count.
+// This file is the main of every test program: exit code 0 (all passed), 1 (a test failed) or 77 (every test
+// was skipped, each with its reason printed), because Catch2's own exit code is a count.
 #include <cstdio>
 
 #include "support/catch.hpp"

@@ -13,14 +13,14 @@
 #endif
 
 struct ft_source {
-    const __u8* packet; /* begins with the IP header */
-    __u32 len;
+  const __u8* packet; /* begins with the IP header */
+  __u32 len;
 };
 
 static inline int ft_source_copy(const struct ft_source* source, __u32 offset, void* to, __u32 bytes) {
-    if (bytes > source->len || offset > source->len - bytes) return -1;
-    memcpy(to, source->packet + offset, bytes);
-    return 0;
+  if (bytes > source->len || offset > source->len - bytes) return -1;
+  memcpy(to, source->packet + offset, bytes);
+  return 0;
 }
 
 /* Copies sizeof(*to) bytes at `offset` of the IP packet. Gives 0, or negative where the packet is shorter. */

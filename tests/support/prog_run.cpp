@@ -8,11 +8,11 @@
 #include <string_view>
 #include <utility>
 
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
 #include <sys/mman.h>
 
 #include "base/check.hpp"

@@ -5,9 +5,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include <linux/if_tun.h>
 #include <bpf/bpf.h>
 #include <fcntl.h>
-#include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
