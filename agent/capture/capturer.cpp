@@ -72,26 +72,26 @@ std::vector<Event> Capturer::take_events() {
 
 std::vector<Event> Capturer::look_at_interface() {
   std::vector<Event> events;
-  auto device = parts_.watch.find(options_.interface);
+  const auto looked = parts_.watch.find(options_.interface);
+  const std::optional<Device> device = looked.value_or(std::nullopt);
   if (attachment_) {
-    const bool same = device && device->has_value() && (*device)->index == attachment_->device().index;
-    if (same && attachment_->alive()) return events;
+    if (device && device->index == attachment_->device().index && attachment_->alive()) return events;
     attachment_.reset();
     events.push_back(
         {.kind = Event::Kind::kGone,
          .text = fmt::format("{} is gone, or our program was taken off it", options_.interface)});
   }
-  Event event{.kind = Event::Kind::kAttachFailed, .text = {}};
-  if (!device) {
-    event.text = device.error().text();
-  } else if (!device->has_value()) {
-    last_failure_.clear();
-    return events;
-  } else {
-    event = attach_to(**device);
+  std::string failure;
+  if (!looked) {
+    events.push_back({.kind = Event::Kind::kAttachFailed, .text = looked.error().text()});
+  } else if (device) {
+    events.push_back(attach_to(*device));
   }
-  if (event.kind != Event::Kind::kAttachFailed || event.text != last_failure_) events.push_back(event);
-  last_failure_ = event.kind == Event::Kind::kAttachFailed ? event.text : std::string{};
+  if (!events.empty() && events.back().kind == Event::Kind::kAttachFailed) {
+    failure = events.back().text;
+    if (failure == last_failure_) events.pop_back();  // said before, and nothing has changed
+  }
+  last_failure_ = failure;
   return events;
 }
 
