@@ -117,7 +117,8 @@ void Coalescer::assign(const PacketBatch& batch) {
   barrier_ = 0;
   for (std::size_t index = 0; index < batch.size(); index++) {
     const PacketView packet = batch[index];
-    const Candidate candidate = inspect(packet);
+    Candidate candidate = inspect(packet);
+    if (candidate.proto == kProtoUdp && !merge_udp_) candidate.mergeable = false;
     Group* const group = candidate.has_flow ? latest_of_flow(batch, packet, candidate) : nullptr;
     if (group != nullptr && joins(*group, batch[group->first], packet, candidate)) {
       const std::size_t payload = packet.size() - candidate.header_bytes;

@@ -29,6 +29,8 @@ struct Outgoing {
 /// calls.
 class Coalescer {
  public:
+  /// From now on UDP datagrams stay single: a TUN takes no UDP super-packet before Linux 6.2.
+  void leave_udp_single() noexcept { merge_udp_ = false; }
   /// The batch must stay unchanged while the result is in use; the result is valid until the next call.
   std::span<const Outgoing> coalesce(const PacketBatch& batch);
   /// Which element of the last result has packet `index` of the batch in it.
@@ -70,6 +72,7 @@ class Coalescer {
   std::vector<std::size_t> group_of_;  // by packet
   PacketBatch merged_;
   std::vector<Outgoing> outgoing_;  // by group
+  bool merge_udp_ = true;
 };
 
 }  // namespace flowtally::demo

@@ -44,7 +44,10 @@ Forwarder::Forwarder(TunDevice a, TunDevice b, base::UniqueFd stop_event)
       b_(std::move(b)),
       stop_event_(std::move(stop_event)),
       forth_(a_, "A", b_, "B"),
-      back_(b_, "B", a_, "A") {}
+      back_(b_, "B", a_, "A") {
+  if (!b_.has_udp_offload()) forth_.coalescer.leave_udp_single();
+  if (!a_.has_udp_offload()) back_.coalescer.leave_udp_single();
+}
 
 Forwarder::~Forwarder() { stop(); }
 

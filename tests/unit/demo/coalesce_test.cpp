@@ -135,6 +135,15 @@ TEST_CASE("a UDP packet without a checksum stays alone") {
   CHECK(group_sizes(packets) == Sizes{1, 1});
 }
 
+TEST_CASE("where the device takes no UDP super-packets, datagrams stay single and TCP does not") {
+  PacketBatch batch;
+  for (const Bytes& packet : run_of({.tcp = false, .payload = 100}, 3)) test::append(batch, packet);
+  for (const Bytes& packet : run_of({.payload = 100}, 3)) test::append(batch, packet);
+  Coalescer coalescer;
+  coalescer.leave_udp_single();
+  CHECK(coalescer.coalesce(batch).size() == 4);
+}
+
 TEST_CASE("flows may be interleaved") {
   const auto left = run_of({.source_port = 1, .payload = 100}, 3);
   const auto right = run_of({.tcp = false, .source_port = 2, .payload = 70}, 3);
