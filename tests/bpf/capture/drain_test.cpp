@@ -15,9 +15,7 @@
 #include <unistd.h>
 
 #include "bpf/capture/fire.hpp"
-#include "capture/generation_switch.hpp"
-#include "capture/percpu_hash_table.hpp"
-#include "capture/totals_maps.hpp"
+#include "bpf/capture/rig.hpp"
 #include "flow/window_maker.hpp"
 #include "flow_widened.skel.h"
 #include "support/catch.hpp"
@@ -26,7 +24,8 @@
 namespace flowtally {
 namespace {
 
-using capture::GenerationIndex;
+using test::Rig;
+using test::Wait;
 
 std::span<const std::byte> widened_image() {
   std::size_t size = 0;
@@ -34,30 +33,7 @@ std::span<const std::byte> widened_image() {
   return {static_cast<const std::byte*>(bytes), size};
 }
 
-struct Rig {
-  explicit Rig(std::span<const std::byte> image)
-      : program(std::make_unique<capture::Program>(capture::Program::load({.image = image}).value())),
-        table(capture::PercpuHashTable::create(*program, 131072).value()),
-        totals(capture::TotalsMaps::open(*program).value()),
-        generation_switch(capture::GenerationSwitch::create(*program).value()) {}
-
-  /// One drain. `wait`: whether the swap waits for running programs, as it must.
-  model::Window drain(bool wait) {
-    model::Generation generation;
-    const GenerationIndex retired = generation_switch.flip();
-    if (wait) REQUIRE(generation_switch.barrier());
-    REQUIRE(table->read(retired, generation));
-    REQUIRE(totals.read(retired, generation));
-    REQUIRE(table->reset(retired, generation));
-    REQUIRE(totals.reset(retired, generation));
-    return flow::make_window(generation);
-  }
-
-  std::unique_ptr<capture::Program> program;
-  std::unique_ptr<capture::FlowTable> table;
-  capture::TotalsMaps totals;
-  capture::GenerationSwitch generation_switch;
-};
+constexpr std::uint32_t kFlowsMax = 131072;
 
 struct Outcome {
   model::Counters sent;
@@ -68,7 +44,7 @@ struct Outcome {
 };
 
 Outcome drain_under_fire(Rig& rig, std::chrono::milliseconds duration, std::uint32_t keys,
-                         std::uint32_t repeat, bool wait) {
+                         std::uint32_t repeat, Wait wait) {
   const auto cpus = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   std::vector<std::unique_ptr<test::Fire>> fires;
   for (unsigned cpu = 0; cpu < cpus; ++cpu) {
@@ -82,12 +58,12 @@ Outcome drain_under_fire(Rig& rig, std::chrono::milliseconds duration, std::uint
   };
   for (const auto end = std::chrono::steady_clock::now() + duration;
        std::chrono::steady_clock::now() < end;) {
-    take(rig.drain(wait));
+    take(flow::make_window(rig.drain(wait)));
     ++outcome.drains;
   }
   for (auto& fire : fires) outcome.sent += fire->stop();
-  take(rig.drain(true));
-  take(rig.drain(true));  // and nothing was left in the other generation
+  take(flow::make_window(rig.drain()));
+  take(flow::make_window(rig.drain()));  // and nothing was left in the other generation
   return outcome;
 }
 
@@ -95,8 +71,8 @@ Outcome drain_under_fire(Rig& rig, std::chrono::milliseconds duration, std::uint
 
 TEST_CASE("drains in a tight loop lose no packet of a few busy flows", "[bpf]") {
   test::require_bpf();
-  Rig rig(capture::production_image());
-  const Outcome outcome = drain_under_fire(rig, std::chrono::seconds(30), 16, 8, true);
+  Rig rig(kFlowsMax);
+  const Outcome outcome = drain_under_fire(rig, std::chrono::seconds(30), 16, 8, Wait::kYes);
   INFO(outcome.drains << " drains, " << outcome.sent.tx_packets << " packets sent as tx");
   CHECK(outcome.drains > 20);
   CHECK(outcome.sent.tx_packets > 100'000);
@@ -107,8 +83,8 @@ TEST_CASE("drains in a tight loop lose no packet of a few busy flows", "[bpf]") 
 
 TEST_CASE("drains in a tight loop lose no packet of many flows", "[bpf]") {
   test::require_bpf();
-  Rig rig(capture::production_image());
-  const Outcome outcome = drain_under_fire(rig, std::chrono::seconds(30), 65536, 1, true);
+  Rig rig(kFlowsMax);
+  const Outcome outcome = drain_under_fire(rig, std::chrono::seconds(30), 65536, 1, Wait::kYes);
   INFO(outcome.drains << " drains, " << outcome.sent.tx_packets << " packets sent as tx");
   CHECK(outcome.drains > 5);
   CHECK(outcome.sent.tx_packets > 100'000);
@@ -122,8 +98,8 @@ TEST_CASE(
     "not",
     "[bpf]") {
   test::require_bpf();
-  Rig rig(widened_image());
-  const Outcome with_wait = drain_under_fire(rig, std::chrono::seconds(5), 16, 1, true);
+  Rig rig(kFlowsMax, widened_image());
+  const Outcome with_wait = drain_under_fire(rig, std::chrono::seconds(5), 16, 1, Wait::kYes);
   CHECK(with_wait.flows == with_wait.sent);
   CHECK(with_wait.unbalanced == 0);
 
@@ -132,8 +108,8 @@ TEST_CASE(
   // microseconds.
   Outcome without_wait;
   for (int round = 0; round < 20; ++round) {
-    Rig fresh(widened_image());
-    without_wait = drain_under_fire(fresh, std::chrono::seconds(3), 4, 1, false);
+    Rig fresh(kFlowsMax, widened_image());
+    without_wait = drain_under_fire(fresh, std::chrono::seconds(3), 4, 1, Wait::kNo);
     if (without_wait.unbalanced > 0 || !(without_wait.flows == without_wait.sent)) break;
   }
   CHECK((without_wait.unbalanced > 0 || !(without_wait.flows == without_wait.sent)));

@@ -5,9 +5,7 @@
 #include <utility>
 
 #include "bpf/capture/fire.hpp"
-#include "capture/generation_switch.hpp"
-#include "capture/percpu_hash_table.hpp"
-#include "capture/totals_maps.hpp"
+#include "bpf/capture/rig.hpp"
 #include "flow/window_maker.hpp"
 #include "flow_refusing.skel.h"
 #include "support/catch.hpp"
@@ -24,23 +22,10 @@ std::span<const std::byte> refusing_image() {
   return {static_cast<const std::byte*>(bytes), size};
 }
 
-struct Rig {
-  explicit Rig(std::span<const std::byte> image)
-      : program(std::make_unique<capture::Program>(capture::Program::load({.image = image}).value())),
-        table(capture::PercpuHashTable::create(*program, kFlowsMax).value()),
-        totals(capture::TotalsMaps::open(*program).value()),
-        generation_switch(capture::GenerationSwitch::create(*program).value()) {}
+struct Rig : test::Rig {
+  explicit Rig(std::span<const std::byte> image) : test::Rig(kFlowsMax, image) {}
 
-  model::Window drain() {
-    model::Generation generation;
-    const capture::GenerationIndex retired = generation_switch.flip();
-    REQUIRE(generation_switch.barrier());
-    REQUIRE(table->read(retired, generation));
-    REQUIRE(totals.read(retired, generation));
-    REQUIRE(table->reset(retired, generation));
-    REQUIRE(totals.reset(retired, generation));
-    return flow::make_window(generation);
-  }
+  model::Window drain() { return flow::make_window(test::Rig::drain()); }
 
   void send(std::uint32_t number, std::uint32_t repeat = 1) {
     REQUIRE(test::run_packet(*program, capture::Direction::kTx, test::numbered_packet(number), repeat) == -1);
@@ -48,11 +33,6 @@ struct Rig {
   void send6(std::uint32_t number) {
     REQUIRE(test::run_packet(*program, capture::Direction::kRx, test::numbered_packet6(number), 1) == -1);
   }
-
-  std::unique_ptr<capture::Program> program;
-  std::unique_ptr<capture::FlowTable> table;
-  capture::TotalsMaps totals;
-  capture::GenerationSwitch generation_switch;
 };
 
 std::uint64_t packets_of_flow(const model::Window& window, std::uint32_t number) {
