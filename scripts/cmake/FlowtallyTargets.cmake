@@ -77,10 +77,11 @@ function(flowtally_test name)
 endfunction()
 
 
-# flowtally_fuzz(NAME SRCS a_fuzz.cpp DEPS record…): a libFuzzer program; ctest runs it for FLOWTALLY_FUZZ_SECONDS.
+# flowtally_fuzz(NAME SRCS a_fuzz.cpp DEPS record… [SEEDS dir]): a libFuzzer program; ctest runs it for
+# FLOWTALLY_FUZZ_SECONDS, from the seeds and from what it found before in this build tree.
 set(FLOWTALLY_FUZZ_SECONDS 20 CACHE STRING "Seconds that ctest lets each fuzz target run")
 function(flowtally_fuzz name)
-  cmake_parse_arguments(arg "" "" "SRCS;DEPS;LINK" ${ARGN})
+  cmake_parse_arguments(arg "" "SEEDS" "SRCS;DEPS;LINK" ${ARGN})
   add_executable(${name} ${arg_SRCS})
   target_link_libraries(${name} PRIVATE flowtally_flags ${arg_LINK})
   foreach(dep ${arg_DEPS})
@@ -88,7 +89,10 @@ function(flowtally_fuzz name)
   endforeach()
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}")
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-  add_test(NAME ${name} COMMAND ${name} -max_total_time=${FLOWTALLY_FUZZ_SECONDS} -print_final_stats=1 -rss_limit_mb=2048)
+  set(corpus "${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus")
+  file(MAKE_DIRECTORY "${corpus}")
+  add_test(NAME ${name} COMMAND ${name} -max_total_time=${FLOWTALLY_FUZZ_SECONDS} -print_final_stats=1
+           -rss_limit_mb=2048 "${corpus}" ${arg_SEEDS})
   math(EXPR timeout "${FLOWTALLY_FUZZ_SECONDS} + 60")
   set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT ${timeout})
 endfunction()
