@@ -57,9 +57,12 @@ base::Result<DescriptorOutput> DescriptorOutput::open(const std::string& path) {
                           ? ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
                           : ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640));
   if (!file.valid()) {
+    const char* const remedy =
+        errno == ENXIO && S_ISFIFO(status.st_mode)
+            ? "Start the program that reads it first"
+            : "Name a file in a directory that exists and may be written, or - for stdout";
     return base::fail(
-        base::Error::from_errno(errno, fmt::format("open {} for records", path))
-            .advise("Name a file in a directory that exists and may be written, or - for stdout"));
+        base::Error::from_errno(errno, fmt::format("open {} for records", path)).advise(remedy));
   }
   if (auto ended = end_torn_line(file.get(), path); !ended) return base::fail(std::move(ended.error()));
   return DescriptorOutput(std::move(file), path);
