@@ -60,7 +60,7 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 
 /// A line of the table that has counts.
 struct Row {
-  std::string_view name;
+  std::string name;
   Counters wire;
   Counters recorded;
   bool differs = false;
@@ -93,7 +93,7 @@ std::vector<Row> rows_of(std::string_view text) {
     const auto recorded = read_counters(line.substr(bars[1] + 1, bars[2] - bars[1] - 1));
     REQUIRE(wire.has_value() == recorded.has_value());
     if (!wire) continue;
-    rows.push_back({.name = line.substr(0, bars[0]),
+    rows.push_back({.name = std::string(line.substr(0, bars[0])),
                     .wire = *wire,
                     .recorded = *recorded,
                     .differs = line.substr(bars[2]).find("DIFFERS") != std::string_view::npos});
@@ -106,8 +106,7 @@ std::optional<Row> row_of(const std::vector<Row>& rows, const Flow& flow) {
   const std::string local = record::to_text(flow.local) + " ";
   const std::string remote = record::to_text(flow.remote) + " ";
   for (const Row& row : rows) {
-    if (row.name.find(" " + local) != std::string_view::npos &&
-        row.name.find(" " + remote) != std::string_view::npos)
+    if (row.name.find(" " + local) != std::string::npos && row.name.find(" " + remote) != std::string::npos)
       return row;
   }
   return std::nullopt;
@@ -232,8 +231,8 @@ TEST_CASE("more flows than rows are summed in one row, and the rows still add up
   Counters listed;
   for (std::size_t at = 0; at + 1 < rows.size(); ++at) listed += rows[at].wire;
   CHECK(listed == model::sum(flows));
-  CHECK(rows[rows.size() - 2].name.find("more flow") != std::string_view::npos);
-  CHECK(rows[rows.size() - 2].name.find(std::to_string(count - kTableRowsMax)) != std::string_view::npos);
+  CHECK(rows[rows.size() - 2].name.find("more flow") != std::string::npos);
+  CHECK(rows[rows.size() - 2].name.find(std::to_string(count - kTableRowsMax)) != std::string::npos);
 }
 
 TEST_CASE("every flow that differs is shown, however many they are", "[unit]") {

@@ -242,7 +242,7 @@ TEST_CASE("lines far larger than any buffer arrive whole", "[unit]") {
   const TempDir directory;
   DescriptorOutput output = open_output(directory.file("large"));
   std::string all;
-  for (const std::size_t bytes : {3'000'000, 10, 1'048'576, 1'048'577, 20}) {
+  for (const std::size_t bytes : {3'000'000U, 10U, 1'048'576U, 1'048'577U, 20U}) {
     const std::string line = line_of(all.size(), bytes);
     output.add(line);
     all += line;
