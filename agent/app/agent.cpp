@@ -100,7 +100,7 @@ base::Status Agent::run(int stop_fd) {
       due = true;
     }
     if (!due) continue;
-    if (auto drained = drain_window(); !drained) return base::fail(std::move(drained.error()));
+    if (auto drained = drain_window(); !drained) return base::fail(lost(std::move(drained.error())));
   }
 }
 
@@ -138,6 +138,7 @@ base::Status Agent::settle_output() {
     return {};
   }
   writing_ = false;
+  unsettled_ = {};
   return {};
 }
 
@@ -147,6 +148,9 @@ void Agent::write_window(const model::Generation& generation) {
   ++summary_.windows;
   summary_.counted += window.totals.hook;
   summary_.coarse += model::sum(window.coarse);
+  summary_.totals += window.totals;
+  unsettled_ = window.totals.hook;
+  tell_coarse(window);
   if (!window.conserved()) {
     ++summary_.windows_unbalanced;
     logger_.error("window {} does not add up: the hook saw {}, the record has {}; please report this",
@@ -155,6 +159,27 @@ void Agent::write_window(const model::Generation& generation) {
   record::write_window(window, {.node_id = options_.node_id, .boot_id = boot_id_},
                        {.accounting = options_.accounting},
                        [this](std::string_view line) { output_.add(line); });
+}
+
+void Agent::tell_coarse(const model::Window& window) {
+  if (window.coarse.empty() == !coarse_) return;
+  coarse_ = !coarse_;
+  if (coarse_) {
+    logger_.warn(
+        "more flows than the table has room for: {} are counted without their ports; --max-flows is {}",
+        counters_text(model::sum(window.coarse)), options_.capture.flows_max);
+  } else {
+    logger_.info("every flow has an entry of its own again");
+  }
+}
+
+/// The error of an output that will take no more, with what it did not take. Nothing is counted after this.
+base::Error Agent::lost(base::Error error) {
+  capturer_->detach();
+  model::Counters lost = unsettled_;
+  const bool cleared = !writing_ || capturer_->acknowledge().has_value();
+  if (auto generation = capturer_->drain(); cleared && generation) lost += (*generation)->totals.hook;
+  return std::move(error).during(fmt::format("not written: {}", counters_text(lost)));
 }
 
 base::Status Agent::finish(int stop_fd) {
@@ -166,17 +191,17 @@ base::Status Agent::finish(int stop_fd) {
   for (bool last_drained = false;;) {
     if (!last_drained) {
       auto drained = drain_window();
-      if (!drained) return base::fail(std::move(drained.error()).during("last record"));
+      if (!drained) return base::fail(lost(std::move(drained.error())));
       last_drained = *drained;
     } else if (auto settled = settle_output(); !settled) {
-      return base::fail(std::move(settled.error()).during("last record"));
+      return base::fail(lost(std::move(settled.error())));
     }
     if (!writing_ && last_drained) return {};
     pollfd again{.fd = stop_fd, .events = POLLIN, .revents = 0};
     if (::poll(&again, 1, 10) > 0 || std::chrono::steady_clock::now() >= deadline) {
-      return base::fail(
+      return base::fail(lost(
           base::Error(base::ErrorCode::kIo, "the last records could not be written within the grace time")
-              .advise("Give --output a receiver that keeps up"));
+              .advise("Give --output a receiver that keeps up")));
     }
   }
 }

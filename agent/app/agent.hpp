@@ -35,6 +35,7 @@ struct AgentSummary {
   std::uint64_t interface_losses = 0;    ///< times that the interface went away
   model::Counters counted;               ///< all that passed the hook
   model::Counters coarse;                ///< of it, counted without ports
+  model::Totals totals;                  ///< sums over the windows, with the reasons
 };
 
 /// One capture and one output. All calls from one thread, which stays in the interface's network namespace.
@@ -63,6 +64,8 @@ class Agent {
   [[nodiscard]] base::Status settle_output();
   [[nodiscard]] base::Status finish(int stop_fd);
   void write_window(const model::Generation& generation);
+  void tell_coarse(const model::Window& window);
+  [[nodiscard]] base::Error lost(base::Error error);
 
   AgentOptions options_;
   RecordOutput& output_;
@@ -73,6 +76,8 @@ class Agent {
   AgentSummary summary_;
   bool writing_ = false;         ///< a drained window is not wholly written, so not acknowledged
   bool output_failing_ = false;  ///< the last flush failed; said once
+  bool coarse_ = false;          ///< the last window was coarse; said when it changes
+  model::Counters unsettled_;    ///< what the window that is being written has counted
 };
 
 }  // namespace flowtally::app

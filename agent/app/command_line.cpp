@@ -47,6 +47,8 @@ void add_run(CLI::App& app, RunOptions& options) {
   app.add_option("--attach", options.attach, "auto, tcx or clsact (default: auto)")
       ->transform(CLI::CheckedTransformer(modes))
       ->type_name("HOW");
+  add_parsed(app, "--duration", options.duration, parse_duration,
+             "stop by itself after TIME (default: until a stop signal)", "TIME");
   app.add_flag_callback(
       "--no-exclude", [&options] { options.exclude = false; },
       "list also what Tailscale leaves out: service addresses, multicast, link-local");

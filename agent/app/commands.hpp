@@ -19,6 +19,7 @@ struct RunOptions {
   std::uint32_t flows_max = 131072;
   std::string bpffs = "/sys/fs/bpf";
   capture::AttachMode attach = capture::AttachMode::kAuto;
+  std::optional<std::chrono::milliseconds> duration;  ///< none: until a stop signal
   bool exclude = true;
   bool accounting = true;
 };

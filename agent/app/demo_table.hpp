@@ -1,5 +1,4 @@
-// This file holds what the forwarder saw on the wire against what the records say, flow by flow. Pure, but
-// for print().
+// This file holds what the forwarder saw on the wire against what the records say, flow by flow. Pure.
 #pragma once
 
 #include <cstdint>

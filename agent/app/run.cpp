@@ -1,4 +1,6 @@
+#include <array>
 #include <chrono>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,13 +21,9 @@ ExitCode fail(spdlog::logger& logger, const base::Error& error, ExitCode code) {
   return code;
 }
 
-/// What a failed start means for the exit code: most failures are the host's.
+/// What a failed start means for the exit code: the command line was read before, so it is the host or we.
 ExitCode code_of(const base::Error& error) {
-  switch (error.code()) {
-    case base::ErrorCode::kInvalidArgument: return ExitCode::kUsage;
-    case base::ErrorCode::kInternal: return ExitCode::kFailed;
-    default: return ExitCode::kHost;
-  }
+  return error.code() == base::ErrorCode::kInternal ? ExitCode::kFailed : ExitCode::kHost;
 }
 
 base::Result<AgentOptions> agent_options(const RunOptions& options) {
@@ -42,6 +40,37 @@ base::Result<AgentOptions> agent_options(const RunOptions& options) {
                       .interval = options.interval,
                       .node_id = std::move(node_id),
                       .accounting = options.accounting};
+}
+
+template <std::size_t N>
+void append_reasons(const std::array<std::uint64_t, N>& counts, const std::array<const char*, N>& names,
+                    const char* what, std::string& text) {
+  for (std::size_t at = 0; at < N; ++at) {
+    if (counts[at] > 0) text += fmt::format("; {} {}: {}", what, names[at], counts[at]);
+  }
+}
+
+/// The last line of a run: what was counted, and everything that has no flow of its own, by reason.
+std::string summary_text(const AgentSummary& summary) {
+  constexpr std::array<const char*, FT_UNPARSED_REASONS> kUnparsed = {
+      "", "not IP", "truncated", "header length", "total length", "too many extension headers", "?", "?"};
+  constexpr std::array<const char*, FT_EXCLUDED_REASONS> kExcluded = {
+      "", "service address", "multicast", "link-local", "short fragment", "protocol", "?", "?"};
+  constexpr std::array<const char*, FT_INSERT_FAILURES> kFailures = {"table full", "bucket busy", "no memory",
+                                                                     "other"};
+  const model::Counters& all = summary.counted;
+  std::string text = fmt::format("stopped: {} windows, tx {} packets {} bytes, rx {} packets {} bytes",
+                                 summary.windows, all.tx_packets, all.tx_bytes, all.rx_packets, all.rx_bytes);
+  append_reasons(summary.totals.unparsed_packets, kUnparsed, "packets not parsed,", text);
+  append_reasons(summary.totals.excluded_packets, kExcluded, "packets left out,", text);
+  append_reasons(summary.totals.flow_insert_failures, kFailures, "packets counted coarsely,", text);
+  append_reasons(summary.totals.coarse_insert_failures, kFailures, "packets counted by protocol only,", text);
+  if (summary.pressure_drains > 0) text += fmt::format("; early drains: {}", summary.pressure_drains);
+  if (summary.interface_losses > 0)
+    text += fmt::format("; interface lost: {} times", summary.interface_losses);
+  if (summary.windows_unbalanced > 0)
+    text += fmt::format("; windows that did not add up: {}", summary.windows_unbalanced);
+  return text;
 }
 
 }  // namespace
@@ -62,11 +91,14 @@ ExitCode run(const RunOptions& options) {
                options.interval.count(), options.output == "-" ? "stdout" : options.output);
   auto agent = Agent::start(std::move(*settings), *output, *logger);
   if (!agent) return fail(*logger, agent.error(), code_of(agent.error()));
+  if (options.duration) {
+    if (auto timed = StopSignal::after(*options.duration); !timed) {
+      return fail(*logger, timed.error(), ExitCode::kFailed);
+    }
+  }
   const auto ended = (*agent)->run(stop->fd());
   const AgentSummary& summary = (*agent)->summary();
-  logger->info("stopped: {} windows, tx {} packets {} bytes, rx {} packets {} bytes", summary.windows,
-               summary.counted.tx_packets, summary.counted.tx_bytes, summary.counted.rx_packets,
-               summary.counted.rx_bytes);
+  logger->info("{}", summary_text(summary));
   if (!ended) return fail(*logger, ended.error(), ExitCode::kFailed);
   return summary.windows_unbalanced == 0 ? ExitCode::kOk : ExitCode::kNotConserved;
 }

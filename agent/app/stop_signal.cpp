@@ -1,16 +1,18 @@
 #include "app/stop_signal.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
 #include <sys/signalfd.h>
+#include <sys/time.h>
 
 namespace flowtally::app {
 
 base::Result<StopSignal> StopSignal::open() {
   sigset_t stops;
   sigemptyset(&stops);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&stops, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGALRM}) sigaddset(&stops, signal);
   if (const int error = ::pthread_sigmask(SIG_BLOCK, &stops, nullptr); error != 0) {
     return base::fail(base::Error::from_errno(error, "block the stop signals"));
   }
@@ -19,6 +21,16 @@ base::Result<StopSignal> StopSignal::open() {
   if (!fd.valid())
     return base::fail(base::Error::from_errno(errno, "make a descriptor for the stop signals"));
   return StopSignal(std::move(fd));
+}
+
+base::Status StopSignal::after(std::chrono::milliseconds time) {
+  itimerval timer{};
+  timer.it_value.tv_sec = time.count() / 1000;
+  timer.it_value.tv_usec = std::max<long>(time.count() % 1000 * 1000, time.count() == 0 ? 1 : 0);
+  if (::setitimer(ITIMER_REAL, &timer, nullptr) != 0) {
+    return base::fail(base::Error::from_errno(errno, "start the timer of --duration"));
+  }
+  return {};
 }
 
 }  // namespace flowtally::app

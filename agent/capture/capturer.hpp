@@ -36,8 +36,8 @@ struct Event {
   enum class Kind : std::uint8_t {
     kAttached,      ///< the interface is there and counted from now on
     kGone,          ///< the interface, or our program on it, is gone; what was counted stays
-    kAttachFailed,  ///< the interface is there, but the programs could not be put on it; tried again at the
-                    ///< next event
+    kAttachFailed,  ///< the interface is there, but the programs could not be put on it; tried again at
+                    ///< the next look
     kPressure,      ///< the active generation is filling up: drain now
   };
   Kind kind{};

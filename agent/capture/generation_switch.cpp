@@ -4,6 +4,8 @@
 
 #include <bpf/bpf.h>
 
+#include "base/clock.hpp"
+
 namespace flowtally::capture {
 
 base::Result<GenerationSwitch> GenerationSwitch::create(const Program& program) {
@@ -19,7 +21,7 @@ base::Result<GenerationSwitch> GenerationSwitch::create(const Program& program) 
     return base::fail(base::Error::from_errno(errno, "make the map-in-map of the RCU barrier"));
 
   ft_control& control = program.control();
-  if (control.epoch == 0) control.epoch = 1;
+  if (control.epoch == 0) control.epoch = static_cast<std::uint64_t>(base::now().boot_ns) / 1000;
   return GenerationSwitch(control, std::move(inner), std::move(outer));
 }
 

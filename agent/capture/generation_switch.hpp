@@ -23,7 +23,9 @@ class GenerationSwitch {
   [[nodiscard]] static base::Result<GenerationSwitch> create(const Program& program);
 
   [[nodiscard]] GenerationIndex active() const noexcept;
-  /// Number of the active generation since the maps were made, from 1.
+  /// Number of the active generation. The first one of a program has the microseconds since boot at which it
+  /// was made, each next one is one more: a drain takes longer than a microsecond, so no number comes twice
+  /// in a boot.
   [[nodiscard]] std::uint64_t epoch() const noexcept { return control_->epoch; }
 
   /// Makes the other generation, which must be empty, the active one and gives the retired one. Programs that

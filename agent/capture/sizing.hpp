@@ -9,7 +9,7 @@
 namespace flowtally::capture {
 
 inline constexpr std::uint32_t kFlowsMin =
-    1024;  ///< smallest table; about 360 KiB of kernel memory at 2 CPUs
+    1024;  ///< smallest table; about 330 KiB for both families of a generation at 2 CPUs
 inline constexpr std::uint32_t kCoarseEntries = 4096;  ///< coarse entries of a generation, fixed
 inline constexpr std::uint32_t kShrinkAfterWindows =
     12;  ///< windows that must be small in a row before a table shrinks

@@ -54,13 +54,15 @@ struct Totals {
   std::array<std::uint64_t, FT_EXCLUDED_REASONS> excluded_packets{};       ///< by enum ft_excluded
   std::array<std::uint64_t, FT_INSERT_FAILURES> flow_insert_failures{};    ///< by enum ft_insert_failure
   std::array<std::uint64_t, FT_INSERT_FAILURES> coarse_insert_failures{};  ///< by enum ft_insert_failure
+
+  Totals& operator+=(const Totals& other) noexcept;
 };
 
 /// A window: the interval in which one generation was active, and what was counted in it.
 struct Window {
   base::Moment start;       ///< when the generation became active
   base::Moment end;         ///< when the next one did
-  std::uint64_t epoch = 0;  ///< number of the generation since the maps were made, from 1
+  std::uint64_t epoch = 0;  ///< number of the generation, one more than that of the window before
   std::vector<Flow> flows;  ///< sorted as Tailscale sorts (local, remote, proto), none with zero counters
   std::vector<Flow>
       coarse;  ///< what was counted under a coarser key, sorted the same; includes `totals.rest`

@@ -137,7 +137,7 @@ struct ft_control {
     __u32
         active; /* index of the generation that programs write; read once per packet, written by the agent */
     __u32 abi_version; /* FT_ABI_VERSION of the program */
-    __u64 epoch;       /* number of the active generation since the maps were made; agent only */
+    __u64 epoch;       /* number of the active generation; agent only */
     __u8 pad[48];
     struct ft_generation generation[FT_GENERATIONS];
 };

@@ -233,6 +233,7 @@ TEST_CASE("a reader that goes away ends the program with an error that says so",
   REQUIRE(tun.write(numbered(1)) == 0);
   CHECK(program.wait() == 1);
   CHECK(program.err().find("Broken pipe") != std::string::npos);
+  CHECK(program.err().find("not written: tx") != std::string::npos);
 }
 
 TEST_CASE("what this host lacks is said in a sentence with the remedy, exit code 3", "[net]") {
@@ -264,6 +265,18 @@ TEST_CASE("an interface that is not there is waited for, and a stop before it co
   program.signal(SIGINT);
   CHECK(program.wait() == 0);
   CHECK(program.out().empty());
+}
+
+TEST_CASE("with --duration it stops by itself, with its last record", "[net]") {
+  enter_fresh_namespace();
+  TestTun tun(TestTun::Headers::kBare);
+  Program program({"run", "--duration", "1s", "--interval", "1h", "--node-id", "nTest"});
+  program.wait_for_output("counting tailscale0");
+  for (std::uint32_t number = 0; number < 700; ++number) REQUIRE(tun.write(numbered(number)) == 0);
+  CHECK(program.wait() == 0);
+  const Counted counted = read_records(program.out());
+  check_no_hole(counted);
+  CHECK(counted.all == 700);
 }
 
 TEST_CASE("without the right to load programs the sentence names the rights", "[net]") {
