@@ -66,6 +66,7 @@ TEST_CASE("a value that is not possible is refused with its option and the remed
                Case{{"run", "--max-flows", "3"}, "--max-flows", "from 16 to 16777216"},
                Case{{"run", "--interface", "a/b"}, "--interface", "without slash, colon or space"},
                Case{{"run", "--node-id", "a b"}, "--node-id", "without spaces"},
+               Case{{"run", "--duration", "5"}, "--duration", "Write 250ms, 5s, 2m or 1h"},
                Case{{"demo", "--duration", "soon"}, "--duration", "Write 250ms, 5s, 2m or 1h"},
                Case{{"demo", "--max-flows", "17M"}, "--max-flows", "from 16 to 16777216"},
                Case{{"check", "--interface", "1234567890123456"}, "--interface", "1 to 15 characters"});
@@ -108,7 +109,7 @@ TEST_CASE("--help of a subcommand names its options", "[unit]") {
   const Ended ended = run_program({"run", "--help"});
   CHECK(ended.code == 0);
   for (const char* const option : {"--interface", "--interval", "--output", "--node-id", "--max-flows",
-                                   "--bpffs", "--attach", "--no-exclude", "--no-accounting"})
+                                   "--bpffs", "--attach", "--duration", "--no-exclude", "--no-accounting"})
     CHECK_THAT(ended.out, ContainsSubstring(option));
 }
 

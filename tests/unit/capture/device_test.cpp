@@ -32,8 +32,9 @@ TEST_CASE("the loopback device is found and begins with an Ethernet header", "[u
   const auto loopback = watch->find("lo");
   REQUIRE(loopback);
   REQUIRE(loopback->has_value());
-  CHECK(to_int((*loopback)->index) > 0);
-  CHECK((*loopback)->link_layer == LinkLayer::kEthernet);
+  const Device device = loopback->value_or(Device{});
+  CHECK(to_int(device.index) > 0);
+  CHECK(device.link_layer == LinkLayer::kEthernet);
 }
 
 TEST_CASE("a device that is not there is none, and no error", "[unit]") {
