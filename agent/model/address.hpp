@@ -34,6 +34,26 @@ struct Address {
   friend bool operator==(const Address&, const Address&) = default;
 };
 
+/// A block of addresses, such as 10.0.0.0/8. The bits behind the length are zero: of() sees to it.
+struct Prefix {
+  Address address;
+  std::uint8_t bits = 0;  ///< 0 to 32 or 128
+
+  /// The block of `bits` leading bits around an address; more bits than the family has mean all of them.
+  [[nodiscard]] static Prefix of(const Address& address, std::uint8_t bits) noexcept;
+  [[nodiscard]] static Prefix single(const Address& address) noexcept { return of(address, 128); }
+
+  /// One address and no more.
+  [[nodiscard]] bool is_single() const noexcept {
+    return bits == (address.family == Address::Family::kV4 ? 32 : 128);
+  }
+  /// Never across families: an IPv4-mapped IPv6 address is an IPv6 address.
+  [[nodiscard]] bool contains(const Address& other) const noexcept;
+
+  friend std::strong_ordering operator<=>(const Prefix&, const Prefix&) = default;
+  friend bool operator==(const Prefix&, const Prefix&) = default;
+};
+
 /// Address and port; the port is 0 where the protocol has none. Ordered by address, then port.
 struct Endpoint {
   Address address;

@@ -27,6 +27,8 @@ struct Generation {
   std::vector<Entry<ft_coarse_key>> coarse{};
   std::vector<Entry<std::uint8_t>> rest{};  ///< by IP protocol; only those that are not zero
   Totals totals{};
+  std::vector<Entry<ft_endpoint_key>> physical{};  ///< tailscaled's WireGuard datagrams
+  Underlay underlay{};
 };
 
 }  // namespace flowtally::model

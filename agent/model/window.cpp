@@ -28,6 +28,9 @@ Totals& Totals::operator+=(const Totals& other) noexcept {
   unparsed += other.unparsed;
   excluded += other.excluded;
   rest += other.rest;
+  dropped += other.dropped;
+  dropped_late += other.dropped_late;
+  device_dropped += other.device_dropped;
   add(unparsed_packets, other.unparsed_packets);
   add(excluded_packets, other.excluded_packets);
   add(flow_insert_failures, other.flow_insert_failures);
@@ -35,10 +38,25 @@ Totals& Totals::operator+=(const Totals& other) noexcept {
   return *this;
 }
 
-Counters Window::accounted() const noexcept {
-  return sum(flows) + sum(coarse) + totals.unparsed + totals.excluded;
+Underlay& Underlay::operator+=(const Underlay& more) noexcept {
+  counted = counted || more.counted;
+  hook += more.hook;
+  disco += more.disco;
+  stun += more.stun;
+  other += more.other;
+  rest += more.rest;
+  unmapped += more.unmapped;
+  tcp += more.tcp;
+  return *this;
 }
 
-bool Window::conserved() const noexcept { return accounted() == totals.hook; }
+Counters Window::accounted() const noexcept {
+  return sum(flows) + sum(coarse) + totals.unparsed + totals.excluded + totals.dropped;
+}
+
+bool Window::conserved() const noexcept {
+  const Counters below = sum(physical) + underlay.disco + underlay.stun + underlay.other + underlay.rest;
+  return accounted() == totals.hook && below == underlay.hook;
+}
 
 }  // namespace flowtally::model

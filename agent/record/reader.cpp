@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include "model/address_text.hpp"
 #include "record/parse.hpp"
 #include "record/text.hpp"
 
@@ -72,7 +73,7 @@ Status read_time(dom::element value, std::int64_t& to) {
 Status read_endpoint(dom::element value, model::Endpoint& to) {
   auto text = read_text(value);
   if (!text) return fail(std::move(text.error()));
-  const auto endpoint = parse_endpoint(*text);
+  const auto endpoint = model::parse_endpoint(*text);
   if (!endpoint) return corrupt(fmt::format("{} is not an address with a port", shown(*text)));
   to = *endpoint;
   return {};

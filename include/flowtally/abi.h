@@ -19,7 +19,7 @@
 #define FT_ASSERT_SIZE(type, bytes) FT_ASSERT(sizeof(type) == (bytes))
 #define FT_ASSERT_OFFSET(type, field, bytes) FT_ASSERT(offsetof(type, field) == (bytes))
 
-#define FT_ABI_VERSION 1u
+#define FT_ABI_VERSION 2u
 
 /* Two generations of every counting map: programs write one, the agent reads the other. */
 #define FT_GENERATIONS 2u
@@ -58,6 +58,15 @@ struct ft_coarse_key {
     __u8 pad[2];
 };
 FT_ASSERT_SIZE(struct ft_coarse_key, 20);
+
+/* Key of tailscaled's own datagrams: the remote endpoint on the underlay. */
+struct ft_endpoint_key {
+    __u8 remote[16];   /* network byte order; an IPv4 address in the first four bytes, the rest zero */
+    __u16 remote_port; /* host byte order */
+    __u8 family;       /* 4 or 6 */
+    __u8 pad;
+};
+FT_ASSERT_SIZE(struct ft_endpoint_key, 20);
 
 /* Packets and bytes on the wire (see wire.h), by direction. */
 struct ft_counters {
@@ -101,26 +110,51 @@ enum ft_insert_failure {
 
 /*
  * One per CPU and generation. `hook` is counted first and apart from the flows, so that for each generation
- *     hook = sum of flows + sum of coarse + rest + unparsed + excluded
- * is a proof and not a tautology.
+ *     hook = sum of flows + sum of coarse + rest + unparsed + excluded + dropped
+ * is a proof and not a tautology. What is dropped is taken off where it was counted, on whatever CPU: a value
+ * of one CPU may then be "negative", and only the sum over CPUs, modulo 2^64, means something.
  */
 struct ft_totals {
     struct ft_counters hook;
     struct ft_counters unparsed;
     struct ft_counters excluded;
-    struct ft_counters rest; /* had room neither as a flow nor as a coarse entry; by protocol in ft_rest */
+    struct ft_counters rest;    /* had room neither as a flow nor as a coarse entry; by protocol in ft_rest */
+    struct ft_counters dropped; /* taken off again: the device's ring was full behind the hook */
+    struct ft_counters dropped_late; /* the same, but counted in an earlier generation; not part of hook */
     __u64 unparsed_packets[FT_UNPARSED_REASONS];
     __u64 excluded_packets[FT_EXCLUDED_REASONS];
     __u64 flow_insert_failures[FT_INSERT_FAILURES];
     __u64 coarse_insert_failures[FT_INSERT_FAILURES];
 };
-FT_ASSERT_SIZE(struct ft_totals, 4 * 32 + 8 * 8 + 8 * 8 + 4 * 8 + 4 * 8);
+FT_ASSERT_SIZE(struct ft_totals, 6 * 32 + 8 * 8 + 8 * 8 + 4 * 8 + 4 * 8);
 
 /* `rest` by IP protocol, one per CPU and generation. Read only where ft_totals.rest is not zero. */
 struct ft_rest {
     struct ft_counters by_proto[256];
 };
 FT_ASSERT_SIZE(struct ft_rest, 8192);
+
+/* What a datagram of tailscaled's UDP sockets is. The numbers are part of the ABI: never reuse one. */
+enum ft_datagram {
+    FT_DATAGRAM_WIREGUARD = 0,
+    FT_DATAGRAM_DISCO = 1,
+    FT_DATAGRAM_STUN = 2,
+    FT_DATAGRAM_OTHER = 3,
+    FT_DATAGRAM_KINDS = 4
+};
+
+/*
+ * One per CPU and generation: tailscaled's own traffic on the underlay. UDP payload bytes and one packet per
+ * datagram, as in Tailscale's physicalTraffic; tcp in IP packets and bytes.
+ *     hook = sum of entries + left_out + rest
+ */
+struct ft_underlay_totals {
+    struct ft_counters hook;                        /* all datagrams of tailscaled's UDP sockets */
+    struct ft_counters left_out[FT_DATAGRAM_KINDS]; /* by kind; of WireGuard none */
+    struct ft_counters rest;                        /* WireGuard without room in the table */
+    struct ft_counters tcp;                         /* relays, control, logs; not part of hook */
+};
+FT_ASSERT_SIZE(struct ft_underlay_totals, 7 * 32);
 
 /* State of one generation that both sides touch; a cache line of its own, because every insert writes it. */
 struct ft_generation {
@@ -138,7 +172,11 @@ struct ft_control {
         active; /* index of the generation that programs write; read once per packet, written by the agent */
     __u32 abi_version; /* FT_ABI_VERSION of the program */
     __u64 epoch;       /* number of the active generation; agent only */
-    __u8 pad[48];
+    __u32 closing;     /* agent: not 0 from a flip until its barrier: drops may still be of the retired one */
+    __u32 device_index; /* agent: index of the counted device in its namespace; 0: none */
+    __u32 device_netns; /* agent: inode number of that namespace */
+    __u32 mark_is_sure; /* agent: not 0: a datagram without tailscaled's socket mark is not tailscaled's */
+    __u8 pad[32];
     struct ft_generation generation[FT_GENERATIONS];
 };
 FT_ASSERT_SIZE(struct ft_control, 192);

@@ -30,7 +30,7 @@ if(NOT BPF_CLANG)
 endif()
 
 find_package(Threads REQUIRED)
-foreach(package fmt spdlog CLI11 simdjson)
+foreach(package fmt spdlog CLI11 simdjson CURL yaml-cpp)
   find_package(${package} QUIET)
   if(NOT ${package}_FOUND)
     message(FATAL_ERROR "the library ${package} was not found. ${FLOWTALLY_SETUP_HINT}")

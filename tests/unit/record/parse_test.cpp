@@ -1,5 +1,6 @@
 #include "record/parse.hpp"
 
+#include "model/address_text.hpp"
 #include "record/text.hpp"
 #include "support/catch.hpp"
 
@@ -7,7 +8,7 @@ namespace flowtally::record {
 namespace {
 
 std::string again(std::string_view text) {
-  const auto address = parse_address(text);
+  const auto address = model::parse_address(text);
   return address ? to_text(*address) : "refused";
 }
 
@@ -26,8 +27,9 @@ TEST_CASE("addresses are read in every form of RFC 4291", "[unit]") {
 }
 
 TEST_CASE("an IPv4-mapped address stays IPv6", "[unit]") {
-  CHECK(parse_address("::ffff:1.2.3.4").value_or(model::Address{}).family == model::Address::Family::kV6);
-  CHECK(parse_address("1.2.3.4").value_or(model::Address{}).family == model::Address::Family::kV4);
+  CHECK(model::parse_address("::ffff:1.2.3.4").value_or(model::Address{}).family ==
+        model::Address::Family::kV6);
+  CHECK(model::parse_address("1.2.3.4").value_or(model::Address{}).family == model::Address::Family::kV4);
 }
 
 TEST_CASE("what is no address is refused", "[unit]") {
@@ -38,18 +40,18 @@ TEST_CASE("what is no address is refused", "[unit]") {
       "12345::", "g::", "fe80::1%eth0", "::1.2.3", "::1.2.3.256", "1.2.3.4::", "1:2:3:4:5:6:7:1.2.3.4",
       "1:2:3:4:5:1.2.3.4", "::1.2.3.4:5", "+1::", "-1::", "[::1]", "0x1::", "1:2:3:4:5:6:7:", "::0x1");
   INFO(text);
-  CHECK_FALSE(parse_address(text));
+  CHECK_FALSE(model::parse_address(text));
 }
 
 TEST_CASE("endpoints need brackets for IPv6, none for IPv4, and a port in range", "[unit]") {
-  CHECK(to_text(parse_endpoint("1.2.3.4:0").value_or(model::Endpoint{})) == "1.2.3.4:0");
-  CHECK(to_text(parse_endpoint("[fe80::1]:65535").value_or(model::Endpoint{})) == "[fe80::1]:65535");
+  CHECK(to_text(model::parse_endpoint("1.2.3.4:0").value_or(model::Endpoint{})) == "1.2.3.4:0");
+  CHECK(to_text(model::parse_endpoint("[fe80::1]:65535").value_or(model::Endpoint{})) == "[fe80::1]:65535");
   const auto* const text =
       GENERATE("", "1.2.3.4", "1.2.3.4:", ":80", "1.2.3.4:65536", "1.2.3.4:080", "1.2.3.4:8 0", "1.2.3.4:-1",
                "1.2.3.4:+1", "[1.2.3.4]:80", "::1:80", "[::1]", "[::1]80", "[::1:80", "::1]:80", "[]:80",
                "[:80", "[[::1]]:80", "[fe80::1%eth0]:80", "1.2.3.4:99999999999999999999");
   INFO(text);
-  CHECK_FALSE(parse_endpoint(text));
+  CHECK_FALSE(model::parse_endpoint(text));
 }
 
 TEST_CASE("times may have an offset and any number of fraction digits up to nine", "[unit]") {

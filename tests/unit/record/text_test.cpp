@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 
+#include "model/address_text.hpp"
 #include "record/parse.hpp"
 #include "support/catch.hpp"
 #include "unit/record/golden_lines.hpp"
@@ -92,7 +93,7 @@ TEST_CASE("endpoints read as Go's netip.AddrPort prints them, and are read back"
     endpoint.port = static_cast<std::uint16_t>(std::stoul(text.substr(text.rfind(':') + 1)));
     CHECK(to_text(endpoint) == text);
     CHECK(endpoint_bytes(endpoint) == text.size());
-    CHECK(parse_endpoint(text) == endpoint);
+    CHECK(model::parse_endpoint(text) == endpoint);
   }
 }
 
@@ -109,7 +110,7 @@ TEST_CASE("an address reads as inet_ntop has it, but for IPv4-compatible ones", 
                             !libc.starts_with("::ffff:");
     const std::string ours = to_text(address);
     if (!compatible && ours != libc) FAIL_CHECK(ours << " is not " << libc);
-    if (parse_address(ours) != address) FAIL_CHECK(ours << " is not read back");
+    if (model::parse_address(ours) != address) FAIL_CHECK(ours << " is not read back");
     compared += compatible ? 0 : 1;
   }
   CHECK(compared > 190'000);

@@ -40,14 +40,15 @@ constexpr Layer kLayers[] = {
     {"agent/capture", "base model flowtally capture", "bpf fmt"},
     {"agent/flow", "base model flow", ""},
     {"agent/record", "base model record", "fmt simdjson.h"},
+    {"agent/identity", "base model identity", "fmt simdjson.h curl yaml-cpp"},
     {"agent/demo", "base model demo", "fmt"},
-    {"agent/app", "base model capture flow record demo app", "fmt spdlog CLI systemd"},
+    {"agent/app", "base model capture flow record identity demo app", "fmt spdlog CLI systemd"},
     {"agent", "app", ""},  // main.cpp
     {"bpf", "flowtally", "bpf"},
     {"include/flowtally", "flowtally", ""},
 };
 /// Libraries that only some may use; what is not named here (the C and C++ libraries, Linux) all may.
-constexpr std::string_view kLibraries = "bpf fmt simdjson.h spdlog CLI systemd";
+constexpr std::string_view kLibraries = "bpf fmt simdjson.h spdlog CLI systemd curl yaml-cpp";
 /// Folders that touch no file, socket, clock or device: system headers that would let them.
 constexpr std::string_view kPureFolders = "agent/model agent/flow agent/record";
 constexpr std::string_view kImpure =
