@@ -51,8 +51,7 @@ static __always_inline int ft_run(struct __sk_buff* skb, enum ft_direction direc
     struct ft_source source = ft_source_of(skb, link_header_len);
     struct ft_packet packet = {};
     FT_IN_MEMORY(packet);
-    __u32 index =
-        *(volatile __u32*)&control.active & (FT_GENERATIONS - 1); /* once: one generation per packet */
+    __u32 index = ft_active_generation();
 
     enum ft_unparsed parsed = FT_UNPARSED_NOT_IP;
     if (ft_is_ip(skb, link_header_len))

@@ -1,16 +1,16 @@
-// This file loads the BPF object and gives out what the rest of capture works on: its programs, its fixed
-// maps and the control block. Only this folder sees libbpf.
+// This file is the main BPF object: the programs on the device's hooks, the maps that count, the control
+// block. What the rest of capture works on.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "base/result.hpp"
+#include "capture/bpf_object.hpp"
 #include "flowtally/abi.h"
-
-struct bpf_object;
 
 namespace flowtally::capture {
 
@@ -36,28 +36,23 @@ class Program {
   /// nothing stays loaded.
   [[nodiscard]] static base::Result<Program> load(const Options& options);
 
-  Program(Program&& other) noexcept;
-  Program& operator=(Program&& other) noexcept;
-  ~Program();
-
   /// Descriptor of the program for one hook; owned by this object.
   [[nodiscard]] int program_fd(Direction direction, LinkLayer link_layer) const noexcept;
   /// Descriptor of a map by its name in maps.bpf.h; owned by this object. The name must exist.
-  [[nodiscard]] int map_fd(const char* name) const noexcept;
+  [[nodiscard]] int map_fd(const char* name) const noexcept { return object_.map_fd(name); }
+  /// For objects that share its maps.
+  [[nodiscard]] const BpfObject& object() const noexcept { return object_; }
   /// The block that programs read on each packet. Shared memory: `active` is written with release order.
   [[nodiscard]] ft_control& control() const noexcept { return *control_; }
 
  private:
-  struct ObjectDeleter {
-    void operator()(bpf_object* object) const noexcept;
-  };
   struct ControlDeleter {
     void operator()(ft_control* control) const noexcept;
   };
 
-  Program() = default;
+  Program(BpfObject object, ft_control* control) noexcept : object_(std::move(object)), control_(control) {}
 
-  std::unique_ptr<bpf_object, ObjectDeleter> object_;
+  BpfObject object_;
   std::unique_ptr<ft_control, ControlDeleter> control_;
 };
 
