@@ -74,6 +74,7 @@ bool Agent::handle(const std::vector<capture::Event>& events) {
                       event.text, options_.interval.count());
         break;
       case capture::Event::Kind::kPressure: pressed = true; break;
+      case capture::Event::Kind::kLimited: logger_.warn("{}", event.text); break;
     }
   }
   return pressed;

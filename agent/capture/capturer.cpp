@@ -50,6 +50,21 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
   if (!watch) return base::fail(std::move(watch.error()));
   auto epoll = epoll_of({watch->fd(), pressure->fd()});
   if (!epoll) return base::fail(std::move(epoll.error()));
+  std::vector<Event> limits;
+  std::optional<DropWatch> drops;
+  if (options.take_off_drops) {
+    auto opened = DropWatch::open(*program);
+    if (opened) {
+      selector->expect_drops();
+      drops.emplace(std::move(*opened));
+    } else {
+      limits.push_back(
+          {.kind = Event::Kind::kLimited,
+           .text = fmt::format("packets that {} drops because its reader is too slow stay in the "
+                               "flows, and the device's own count of them goes into the records: {}",
+                               options.interface, opened.error().text())});
+    }
+  }
 
   std::unique_ptr<Capturer> capturer(new Capturer(options, {.program = std::move(program),
                                                             .table = std::move(*table),
@@ -57,7 +72,9 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
                                                             .selector = std::move(*selector),
                                                             .pressure = std::move(*pressure),
                                                             .watch = std::move(*watch),
-                                                            .epoll = std::move(*epoll)}));
+                                                            .epoll = std::move(*epoll),
+                                                            .drops = std::move(drops)}));
+  capturer->limits_ = std::move(limits);
   return capturer;
 }
 
@@ -71,12 +88,12 @@ std::vector<Event> Capturer::take_events() {
 }
 
 std::vector<Event> Capturer::look_at_interface() {
-  std::vector<Event> events;
+  std::vector<Event> events = std::exchange(limits_, {});
   const auto looked = parts_.watch.find(options_.interface);
   const std::optional<Device> device = looked.value_or(std::nullopt);
   if (attachment_) {
     if (device && device->index == attachment_->device().index && attachment_->alive()) return events;
-    attachment_.reset();
+    lose_interface();
     events.push_back(
         {.kind = Event::Kind::kGone,
          .text = fmt::format("{} is gone, or our program was taken off it", options_.interface)});
@@ -95,13 +112,36 @@ std::vector<Event> Capturer::look_at_interface() {
   return events;
 }
 
+void Capturer::lose_interface() {
+  attachment_.reset();
+  ++gaps_;
+  gap_since_ns_ = base::now().boot_ns;
+  if (parts_.drops) parts_.drops->watch_none();
+}
+
 Event Capturer::attach_to(const Device& device) {
+  if (parts_.drops) parts_.drops->watch(device);
+  device_dropped_ = parts_.watch.dropped(options_.interface).value_or(0);
   auto attachment = Attachment::attach(*parts_.program, device, options_.mode);
   if (!attachment) return {.kind = Event::Kind::kAttachFailed, .text = attachment.error().text()};
   const std::string_view kind = attachment_.emplace(std::move(*attachment)).kind();
-  return {.kind = Event::Kind::kAttached,
-          .text = fmt::format("counting {} (index {}, {}) by {}", options_.interface, to_int(device.index),
-                              device.link_layer == LinkLayer::kL3 ? "layer 3" : "Ethernet", kind)};
+  std::string text = fmt::format("counting {} (index {}, {}) by {}", options_.interface, to_int(device.index),
+                                 device.link_layer == LinkLayer::kL3 ? "layer 3" : "Ethernet", kind);
+  if (gap_since_ns_) {
+    const std::int64_t gap_ns = base::now().boot_ns - *gap_since_ns_;
+    uncounted_ns_ += gap_ns;
+    gap_since_ns_.reset();
+    text += fmt::format(", after {:.3f} s in which nothing was counted", static_cast<double>(gap_ns) * 1e-9);
+  }
+  return {.kind = Event::Kind::kAttached, .text = std::move(text)};
+}
+
+/// The device's own drops since the last call, where they are not taken off the flows.
+std::uint64_t Capturer::take_device_dropped() {
+  if (parts_.drops || !attachment_) return 0;
+  const auto now = parts_.watch.dropped(options_.interface);
+  if (!now || *now < device_dropped_) return 0;
+  return *now - std::exchange(device_dropped_, *now);
 }
 
 base::Result<const model::Generation*> Capturer::drain() {
@@ -111,7 +151,8 @@ base::Result<const model::Generation*> Capturer::drain() {
     retired_ = {.epoch = parts_.selector.epoch(),
                 .start = active_since_,
                 .end = end,
-                .index = parts_.selector.flip()};
+                .index = parts_.selector.flip(),
+                .device_dropped = take_device_dropped()};
     active_since_ = end;
   }
   const Retired& retired = retired_.value();
@@ -122,6 +163,7 @@ base::Result<const model::Generation*> Capturer::drain() {
   if (!step) {
     return base::fail(std::move(step.error()).during(fmt::format("drain generation {}", generation.epoch)));
   }
+  generation.totals.device_dropped = retired.device_dropped;
   return &generation_.emplace(std::move(generation));
 }
 
@@ -143,7 +185,10 @@ Status Capturer::status() const {
   return {.attached = attachment_.has_value(),
           .attached_by = attachment_ ? std::string(attachment_->kind()) : std::string{},
           .epoch = parts_.selector.epoch(),
-          .capacity = parts_.table->capacity(parts_.selector.active())};
+          .capacity = parts_.table->capacity(parts_.selector.active()),
+          .drops_taken_off = parts_.drops.has_value(),
+          .gaps = gaps_,
+          .uncounted_ns = uncounted_ns_ + (gap_since_ns_ ? base::now().boot_ns - *gap_since_ns_ : 0)};
 }
 
 }  // namespace flowtally::capture

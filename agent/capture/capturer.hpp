@@ -14,6 +14,7 @@
 #include "base/unique_fd.hpp"
 #include "capture/attachment.hpp"
 #include "capture/device.hpp"
+#include "capture/drops.hpp"
 #include "capture/flow_table.hpp"
 #include "capture/generation_switch.hpp"
 #include "capture/pressure.hpp"
@@ -28,6 +29,8 @@ struct CaptureOptions {
   std::uint32_t flows_max = 131072;  ///< entries of each address family in one generation
   bool exclude = true;               ///< leave out of the flows what Tailscale leaves out
   AttachMode mode = AttachMode::kAuto;
+  bool take_off_drops =
+      true;  ///< take packets that the device's ring dropped off the flows, where that is possible
   std::span<const std::byte> image = production_image();
 };
 
@@ -39,6 +42,7 @@ struct Event {
     kAttachFailed,  ///< the interface is there, but the programs could not be put on it; tried again at
                     ///< the next look
     kPressure,      ///< the active generation is filling up: drain now
+    kLimited,       ///< something that would make the counts better cannot be had here; said once
   };
   Kind kind{};
   std::string text;  ///< for people: which interface, how, why
@@ -47,9 +51,13 @@ struct Event {
 /// How things stand, for status output and metrics.
 struct Status {
   bool attached = false;
-  std::string attached_by;  ///< "TCX" or "clsact", empty while nothing is attached
-  std::uint64_t epoch = 0;  ///< of the active generation
-  Capacity capacity;        ///< of the active generation
+  std::string attached_by;        ///< "TCX" or "clsact", empty while nothing is attached
+  std::uint64_t epoch = 0;        ///< of the active generation
+  Capacity capacity;              ///< of the active generation
+  bool drops_taken_off = false;   ///< packets that the device's ring dropped are taken off the flows
+  std::uint64_t gaps = 0;         ///< times that the interface, or our program on it, went away
+  std::int64_t uncounted_ns = 0;  ///< how long nothing was counted since the first attachment, the current
+                                  ///< gap included; boot clock
 };
 
 /// Loads, attaches, watches the interface, drains. Everything it put into the kernel goes with it. All calls
@@ -85,6 +93,7 @@ class Capturer {
     base::Moment start;
     base::Moment end;
     GenerationIndex index;
+    std::uint64_t device_dropped;
   };
 
   /// Everything that lasts as long as the capture. The others refer to `program`, so it comes first and goes
@@ -97,15 +106,23 @@ class Capturer {
     PressureSignal pressure;
     DeviceWatch watch;
     base::UniqueFd epoll;
+    std::optional<DropWatch> drops;
   };
 
   Capturer(CaptureOptions options, Parts parts);
   [[nodiscard]] Event attach_to(const Device& device);
+  void lose_interface();
+  [[nodiscard]] std::uint64_t take_device_dropped();
 
   CaptureOptions options_;
   Parts parts_;
   std::optional<Attachment> attachment_;
-  std::string last_failure_;  ///< text of the last kAttachFailed, to report each only once
+  std::string last_failure_;   ///< text of the last kAttachFailed, to report each only once
+  std::vector<Event> limits_;  ///< found at the start, not yet given out
+  std::uint64_t gaps_ = 0;
+  std::int64_t uncounted_ns_ = 0;             ///< of the gaps that are over
+  std::optional<std::int64_t> gap_since_ns_;  ///< boot clock; none: attached, or never was
+  std::uint64_t device_dropped_ = 0;          ///< of the attached device, when it was last read
 
   base::Moment active_since_ = base::now();
   std::optional<Retired> retired_;               ///< flipped away, not yet acknowledged

@@ -1,7 +1,10 @@
 #include "capture/device.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -88,6 +91,25 @@ base::Result<std::optional<Device>> DeviceWatch::find(const std::string& name) c
             .advise("Name a TUN, WireGuard or Ethernet device with --interface"));
   }
   return Device{.index = index, .link_layer = *link_layer};
+}
+
+std::optional<std::uint64_t> DeviceWatch::dropped(const std::string& name) const {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/thread-self/net/dev", "re"),
+                                                             std::fclose);
+  std::array<char, 512> line{};
+  while (file && std::fgets(line.data(), line.size(), file.get()) != nullptr) {
+    std::string_view text(line.data());
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    if (!text.starts_with(name) || !text.substr(name.size()).starts_with(':')) continue;
+    // rx: bytes packets errs drop fifo frame compressed multicast; tx: bytes packets errs drop ...
+    // (dev_seq_show)
+    const char* at = text.data() + name.size() + 1;
+    char* end = nullptr;
+    std::uint64_t number = 0;
+    for (int column = 0; column < 12; ++column, at = end) number = std::strtoull(at, &end, 10);
+    return number;
+  }
+  return std::nullopt;
 }
 
 }  // namespace flowtally::capture

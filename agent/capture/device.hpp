@@ -39,6 +39,10 @@ class DeviceWatch {
   /// The device of that name now, or none. kUnsupported where it is neither a layer-3 nor an Ethernet device.
   [[nodiscard]] base::Result<std::optional<Device>> find(const std::string& name) const;
 
+  /// Packets that the device of that name has dropped on the way out since it was made, by its own count
+  /// (/proc/net/dev); as they were handed to it, so a super-packet is one. None where it is gone.
+  [[nodiscard]] std::optional<std::uint64_t> dropped(const std::string& name) const;
+
  private:
   DeviceWatch(base::UniqueFd netlink, base::UniqueFd query)
       : netlink_(std::move(netlink)), query_(std::move(query)) {}

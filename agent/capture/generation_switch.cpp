@@ -32,11 +32,21 @@ GenerationIndex GenerationSwitch::active() const noexcept {
 GenerationIndex GenerationSwitch::flip() noexcept {
   const GenerationIndex retired = active();
   control_->epoch += 1;
+  if (drops_) std::atomic_ref(control_->closing).store(1, std::memory_order_release);
   std::atomic_ref(control_->active).store(to_index(other(retired)), std::memory_order_release);
   return retired;
 }
 
 base::Status GenerationSwitch::barrier() const {
+  if (auto waited = wait_for_programs(); !waited || !drops_) return waited;
+  // Every packet that the retired generation counted has passed the driver too, but for what waits in a
+  // queue. From here on a drop is of the active generation; the second wait is for drops that saw the old
+  // word.
+  std::atomic_ref(control_->closing).store(0, std::memory_order_release);
+  return wait_for_programs();
+}
+
+base::Status GenerationSwitch::wait_for_programs() const {
   const std::uint32_t slot = 0;
   const int inner = inner_.get();
   if (bpf_map_update_elem(outer_.get(), &slot, &inner, BPF_ANY) != 0) {

@@ -32,16 +32,23 @@ class GenerationSwitch {
   /// run at this moment may still write the retired one.
   GenerationIndex flip() noexcept;
 
+  /// True where packets may be taken off again (drops.hpp): barrier() then has two steps, because a drop is
+  /// of the retired generation until the first one.
+  void expect_drops() noexcept { drops_ = true; }
+
   /// Waits until no program that started before the call runs any more: an update of a map-in-map ends with
   /// synchronize_rcu() (maybe_wait_bpf_programs, kernel/bpf/syscall.c), whatever the map and whoever uses it.
   /// Some milliseconds of waiting, no CPU. After a failure it can be repeated.
   [[nodiscard]] base::Status barrier() const;
 
  private:
+  [[nodiscard]] base::Status wait_for_programs() const;
+
   GenerationSwitch(ft_control& control, base::UniqueFd inner, base::UniqueFd outer) noexcept
       : control_(&control), inner_(std::move(inner)), outer_(std::move(outer)) {}
 
   ft_control* control_;
+  bool drops_ = false;
   base::UniqueFd inner_;  ///< an array that nobody uses
   base::UniqueFd outer_;  ///< a map-in-map that no program knows: its update is the barrier
 };

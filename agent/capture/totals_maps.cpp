@@ -62,6 +62,8 @@ base::Status TotalsMaps::read(GenerationIndex index, model::Generation& into) co
     add(into.totals.unparsed, cpu.unparsed);
     add(into.totals.excluded, cpu.excluded);
     add(into.totals.rest, cpu.rest);
+    add(into.totals.dropped, cpu.dropped);
+    add(into.totals.dropped_late, cpu.dropped_late);
     add(into.totals.unparsed_packets, cpu.unparsed_packets);
     add(into.totals.excluded_packets, cpu.excluded_packets);
     add(into.totals.flow_insert_failures, cpu.flow_insert_failures);

@@ -41,7 +41,7 @@ void enter_fresh_namespace() {
   REQUIRE(netlink.bring_up(if_nametoindex("lo")));
 }
 
-TestTun::TestTun(Headers headers, const std::string& name)
+TestTun::TestTun(Headers headers, const std::string& name, unsigned queue_packets)
     : headers_(headers), fd_(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)) {
   REQUIRE(fd_.valid());
   ifreq request{};
@@ -57,7 +57,7 @@ TestTun::TestTun(Headers headers, const std::string& name)
   }
   ifindex_ = if_nametoindex(name.c_str());
   auto netlink = demo::Rtnetlink::open().value();
-  REQUIRE(netlink.configure(ifindex_, 1280, 10000));
+  REQUIRE(netlink.configure(ifindex_, 1280, queue_packets));
   REQUIRE(netlink.add_address(ifindex_, address4()));
   REQUIRE(netlink.add_address(ifindex_, address6()));
   REQUIRE(netlink.bring_up(ifindex_));
@@ -72,10 +72,10 @@ int TestTun::write(std::span<const std::uint8_t> packet, const demo::VnetHeader&
   return written < 0 ? errno : 0;
 }
 
-std::size_t TestTun::read_all(demo::WireCounter& counter) {
+std::size_t TestTun::read_all(demo::WireCounter& counter, std::size_t most) {
   std::vector<std::uint8_t> buffer(65536 + sizeof(demo::VnetHeader));
   std::size_t reads = 0;
-  for (;;) {
+  while (reads < most) {
     const auto length = ::read(fd_.get(), buffer.data(), buffer.size());
     if (length < 0) {
       REQUIRE(errno == EAGAIN);
@@ -92,6 +92,7 @@ std::size_t TestTun::read_all(demo::WireCounter& counter) {
     REQUIRE(demo::split(header, packet, wire));
     for (std::size_t at = 0; at < wire.size(); ++at) counter.count(demo::Direction::kTx, wire[at]);
   }
+  return reads;
 }
 
 std::unique_ptr<capture::Capturer> start_capture(capture::CaptureOptions options) {

@@ -25,15 +25,17 @@ namespace flowtally::test {
 void enter_fresh_namespace();
 
 /// A TUN in the thread's namespace with 100.64.0.1/10 and fd7a:115c:a1e0::1/48, up. It goes with this object.
+/// Its ring holds `queue_packets` that nobody has read.
 class TestTun {
  public:
   enum class Headers : std::uint8_t { kBare, kVirtio };
-  explicit TestTun(Headers headers, const std::string& name = "tailscale0");
+  explicit TestTun(Headers headers, const std::string& name = "tailscale0", unsigned queue_packets = 10000);
 
   /// Writes one packet; a bare device takes no `header`. The errno, or 0.
   int write(std::span<const std::uint8_t> packet, const demo::VnetHeader& header = {});
-  /// Reads all that waits, cut into wire packets, and counts each as tx. The number of reads.
-  std::size_t read_all(demo::WireCounter& counter);
+  /// Reads what waits, cut into wire packets, and counts each as tx: all of it, or `most` reads. The number
+  /// of reads.
+  std::size_t read_all(demo::WireCounter& counter, std::size_t most = SIZE_MAX);
   [[nodiscard]] unsigned ifindex() const noexcept { return ifindex_; }
 
  private:
