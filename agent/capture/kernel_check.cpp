@@ -22,6 +22,7 @@
 
 #include "capture/attachment.hpp"
 #include "capture/device.hpp"
+#include "capture/drops.hpp"
 #include "capture/percpu_hash_table.hpp"
 #include "capture/program.hpp"
 
@@ -87,7 +88,7 @@ Finding check_btf() {
   }
   return {.what = "kernel BTF",
           .state = Finding::State::kOptional,
-          .text = "not there: counting does not need it",
+          .text = "not there: counting does not need it, taking off drops does",
           .remedy = ""};
 }
 
@@ -101,6 +102,25 @@ Finding check_program(std::optional<Program>& loaded) {
   }
   loaded.emplace(std::move(*program));
   return {.what = "BPF program", .state = Finding::State::kFound, .text = "loads and verifies", .remedy = ""};
+}
+
+/// The tracepoint program by which packets that a full ring dropped are taken off the flows.
+Finding check_drops(const std::optional<Program>& program) {
+  Finding finding{.what = "ring drops",
+                  .state = Finding::State::kOptional,
+                  .text = "not tried: no program",
+                  .remedy = ""};
+  if (!program) return finding;
+  const auto watch = DropWatch::open(*program);
+  if (!watch) {
+    finding.text =
+        fmt::format("stay in the flows, the device's own count goes with them ({})", watch.error().text());
+    return finding;
+  }
+  return {.what = "ring drops",
+          .state = Finding::State::kFound,
+          .text = "taken off the flows",
+          .remedy = ""};
 }
 
 /// Maps and the batch calls of a drain, on a real table.
@@ -216,6 +236,7 @@ std::vector<Finding> check_kernel(const std::string& interface, const std::strin
   std::optional<Program> program;
   findings.push_back(check_program(program));
   findings.push_back(check_table(program));
+  findings.push_back(check_drops(program));
   check_hooks(program, findings);
   findings.push_back(check_interface(interface));
   return findings;

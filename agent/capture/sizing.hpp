@@ -30,7 +30,8 @@ class Sizing {
 
   /// Takes what a drained window held (`used` entries; `refused` inserts found no room) and gives the
   /// capacity that the next generation should have: at least twice what was used, eight times after a
-  /// refusal, a power of two or flows_max.
+  /// refusal, a power of two or flows_max. It shrinks after kShrinkAfterWindows small windows in a row, to
+  /// what the largest of them needed.
   std::uint32_t after_window(std::uint32_t used, std::uint64_t refused) noexcept {
     const std::uint64_t wanted = std::max<std::uint64_t>(
         {kFlowsMin, std::bit_ceil(std::uint64_t{used} * 2), refused > 0 ? std::uint64_t{capacity_} * 8 : 0});
@@ -38,9 +39,12 @@ class Sizing {
     const bool small =
         std::uint64_t{target} * 2 <= capacity_;  // less than one step down is not worth a new table
     small_windows_ = small ? small_windows_ + 1 : 0;
-    if (target >= capacity_ || small_windows_ >= kShrinkAfterWindows) {
-      capacity_ = target;
+    small_target_ = small ? std::max(small_target_, target) : 0;
+    if (target >= capacity_) capacity_ = target;
+    if (small_windows_ >= kShrinkAfterWindows) {
+      capacity_ = small_target_;
       small_windows_ = 0;
+      small_target_ = 0;
     }
     return capacity_;
   }
@@ -48,7 +52,8 @@ class Sizing {
  private:
   std::uint32_t flows_max_;
   std::uint32_t capacity_;
-  std::uint32_t small_windows_ = 0;
+  std::uint32_t small_windows_ = 0;  ///< in a row
+  std::uint32_t small_target_ = 0;   ///< the most that one of them asked for
 };
 
 }  // namespace flowtally::capture

@@ -48,6 +48,17 @@ TEST_CASE("the next table has at least twice the room that was used, as a power 
   CHECK(sizing.capacity() == row.capacity);
 }
 
+TEST_CASE("a table shrinks to what the largest of the small windows needs, not the last of them", "[unit]") {
+  Sizing sizing = grown_to(65536);
+  for (std::uint32_t window = 1; window < kShrinkAfterWindows; ++window) {
+    CHECK(sizing.after_window(4000, 0) == 65536);
+  }
+  CHECK(sizing.after_window(0, 0) == 8192);
+  rest(sizing, kShrinkAfterWindows - 1);
+  CHECK(sizing.capacity() == 8192);
+  CHECK(sizing.after_window(0, 0) == kFlowsMin);
+}
+
 TEST_CASE("after a refusal the next table is eight times as large, however many were refused", "[unit]") {
   const std::uint64_t refused = GENERATE(std::uint64_t{1}, std::uint64_t{1000}, ~std::uint64_t{0});
   Sizing sizing(kAmple);
