@@ -6,10 +6,17 @@
 #include <bpf/bpf.h>
 #include <sys/stat.h>
 
+#include "capture/kernel_check.hpp"
 #include "capture/libbpf_log.hpp"
 #include "drops.skel.h"
 
 namespace flowtally::capture {
+namespace {
+
+/// The tracepoint kfree_skb has a reason since c504e5c2f964 (net: skb: introduce kfree_skb_reason()).
+constexpr KernelVersion kReasonsSince{.major = 5, .minor = 17};
+
+}  // namespace
 
 std::span<const std::byte> drops_image() noexcept {
   std::size_t size = 0;
@@ -25,7 +32,12 @@ base::Result<DropWatch> DropWatch::open(const Program& program) {
   }
   auto object =
       BpfObject::load({.image = drops_image(), .what = "BPF program for drops", .shares = &program.object()});
-  if (!object) return base::fail(std::move(object.error()));
+  if (!object) {
+    // Tried first, because distributions bring reasons to older kernels.
+    if (running_kernel() >= kReasonsSince) return base::fail(std::move(object.error()));
+    return base::fail(base::Error(base::ErrorCode::kUnsupported,
+                                  "this kernel does not tell why it drops a packet (Linux 5.17 does)"));
+  }
   const LibbpfLog log;
   base::UniqueFd link(bpf_raw_tracepoint_open(nullptr, object->program_fd("ft_drop")));
   if (!link.valid()) {

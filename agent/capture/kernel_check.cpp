@@ -52,7 +52,7 @@ std::uint64_t effective_capabilities() {
 
 Finding check_version() {
   const std::string release = kernel_release();
-  const bool found = parse_kernel_version(release) >= kKernelMin;
+  const bool found = running_kernel() >= kKernelMin;
   return {.what = "kernel",
           .state = found ? Finding::State::kFound : Finding::State::kMissing,
           .text = fmt::format("Linux {}", release),
@@ -117,10 +117,7 @@ Finding check_drops(const std::optional<Program>& program) {
         fmt::format("stay in the flows, the device's own count goes with them ({})", watch.error().text());
     return finding;
   }
-  return {.what = "ring drops",
-          .state = Finding::State::kFound,
-          .text = "taken off the flows",
-          .remedy = ""};
+  return {.what = "ring drops", .state = Finding::State::kFound, .text = "taken off the flows", .remedy = ""};
 }
 
 /// Maps and the batch calls of a drain, on a real table.
@@ -244,7 +241,7 @@ std::vector<Finding> check_kernel(const std::string& interface, const std::strin
 
 base::Status require_kernel() {
   const std::string release = kernel_release();
-  if (parse_kernel_version(release) >= kKernelMin) return {};
+  if (running_kernel() >= kKernelMin) return {};
   return base::fail(
       base::Error(base::ErrorCode::kUnsupported, fmt::format("Linux {} is too old", release))
           .advise("Use Linux 5.10 or later: maps of different sizes in one map-in-map are needed"));
@@ -258,6 +255,8 @@ base::Status require_bpffs(const std::string& directory) {
           .advise(
               fmt::format("Mount one with `mount -t bpf bpf {}`, or name another with --bpffs", directory)));
 }
+
+KernelVersion running_kernel() noexcept { return parse_kernel_version(kernel_release()); }
 
 KernelVersion parse_kernel_version(const std::string& release) noexcept {
   KernelVersion version;

@@ -40,4 +40,7 @@ struct KernelVersion {
 };
 [[nodiscard]] KernelVersion parse_kernel_version(const std::string& release) noexcept;
 
+/// Of the kernel that runs; (0, 0) where it does not tell.
+[[nodiscard]] KernelVersion running_kernel() noexcept;
+
 }  // namespace flowtally::capture

@@ -11,9 +11,12 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fmt/format.h>
 #include <net/if.h>
+#include <unistd.h>
 
 #include "capture/clsact.hpp"
+#include "demo/net_namespace.hpp"
 #include "net/capture/node.hpp"
 #include "support/catch.hpp"
 #include "support/packet_builder.hpp"
@@ -56,7 +59,7 @@ TEST_CASE("an interface that comes later is counted within a second of its appea
   auto opened = capture::Capturer::open({});
   REQUIRE(opened);
   auto& capturer = **opened;
-  CHECK(capturer.look_at_interface().empty());
+  CHECK(look(capturer).empty());
   CHECK_FALSE(capturer.status().attached);
   TestTun tun(TestTun::Headers::kBare);
   static_cast<void>(wait_for(capturer, capture::Event::Kind::kAttached, milliseconds(1000)));
@@ -90,6 +93,55 @@ TEST_CASE("a device that is deleted and made again under traffic is counted whol
   }
   CHECK(counted.rx_packets == written);
   CHECK(counted.rx_bytes == written * 88);
+}
+
+TEST_CASE("a device that is moved to another namespace is let go, and counted again when it comes back",
+          "[net]") {
+  for (const auto mode : {capture::AttachMode::kTcx, capture::AttachMode::kClsact}) {
+    enter_fresh_namespace();
+    const auto elsewhere = demo::NetNamespace::make().value();
+    TestTun tun(TestTun::Headers::kBare);
+    auto capturer = start_capture({.mode = mode});
+    REQUIRE(tun.write(datagram(7)) == 0);
+    CHECK(drain(*capturer).totals.hook.rx_packets == 1);
+
+    REQUIRE(command(fmt::format("ip link set tailscale0 netns /proc/{}/fd/{}", ::getpid(), elsewhere.fd())) ==
+            0);
+    static_cast<void>(wait_for(*capturer, capture::Event::Kind::kGone, milliseconds(1000)));
+    CHECK(capturer->status().gaps == 1);
+    REQUIRE(elsewhere.run([&]() -> base::Status {
+      REQUIRE(command("ip link set tailscale0 up") == 0);
+      REQUIRE(tun.write(datagram(7)) == 0);
+      return {};
+    }));
+    CHECK(drain(*capturer).idle());
+
+    REQUIRE(elsewhere.run([&]() -> base::Status {
+      REQUIRE(command(fmt::format("ip link set tailscale0 netns /proc/{}/ns/net", ::getpid())) == 0);
+      return {};
+    }));
+    const std::string text = wait_for(*capturer, capture::Event::Kind::kAttached, milliseconds(1000));
+    CHECK(text.find("in which nothing was counted") != std::string::npos);
+    CHECK(capturer->status().uncounted_ns > 0);
+    REQUIRE(command("ip link set tailscale0 up") == 0);
+    REQUIRE(tun.write(datagram(7)) == 0);
+    CHECK(drain(*capturer).totals.hook.rx_packets == 1);
+  }
+}
+
+TEST_CASE("a device that goes down and up, or loses its addresses, is counted on without a gap", "[net]") {
+  enter_fresh_namespace();
+  TestTun tun(TestTun::Headers::kBare);
+  auto capturer = start_capture();
+  // What `tailscale down` and `tailscale up` do to the device: its addresses go, it stays.
+  REQUIRE(command("ip addr flush dev tailscale0") == 0);
+  REQUIRE(tun.write(datagram(7)) == 0);
+  REQUIRE(command("ip link set tailscale0 down && ip link set tailscale0 up") == 0);
+  REQUIRE(command("ip addr add 100.64.0.1/10 dev tailscale0") == 0);
+  CHECK(capturer->take_events().empty());
+  REQUIRE(tun.write(datagram(7)) == 0);
+  CHECK(drain(*capturer).totals.hook.rx_packets == 2);
+  CHECK(capturer->status().gaps == 0);
 }
 
 TEST_CASE("a program that somebody takes off is put back", "[net]") {
@@ -201,7 +253,7 @@ TEST_CASE("a device that carries neither IP packets nor Ethernet frames is refus
   enter_fresh_namespace();
   auto opened = capture::Capturer::open({.interface = "nothere0"});
   REQUIRE(opened);
-  CHECK((*opened)->look_at_interface().empty());
+  CHECK(look(**opened).empty());
 }
 
 TEST_CASE("a storm of ten times as many keys as --max-flows through a TUN is conserved, with early drains",

@@ -99,12 +99,19 @@ std::unique_ptr<capture::Capturer> start_capture(capture::CaptureOptions options
   auto capturer = capture::Capturer::open(options);
   INFO((capturer ? std::string() : capturer.error().text()));
   REQUIRE(capturer);
-  for (const auto& event : (*capturer)->look_at_interface()) {
+  for (const auto& event : look(**capturer)) {
     INFO(event.text);
     REQUIRE(event.kind == capture::Event::Kind::kAttached);
   }
   REQUIRE((*capturer)->status().attached);
   return std::move(*capturer);
+}
+
+std::vector<capture::Event> look(capture::Capturer& capturer) {
+  std::vector<capture::Event> events = capturer.look_at_interface();
+  std::erase_if(events,
+                [](const capture::Event& event) { return event.kind == capture::Event::Kind::kLimited; });
+  return events;
 }
 
 model::Window drain(capture::Capturer& capturer) {

@@ -47,6 +47,9 @@ class TestTun {
 /// A capture of tailscale0, attached; the test fails if it cannot be.
 [[nodiscard]] std::unique_ptr<capture::Capturer> start_capture(capture::CaptureOptions options = {});
 
+/// What a look at the interface finds, but for what this kernel cannot do at all.
+[[nodiscard]] std::vector<capture::Event> look(capture::Capturer& capturer);
+
 /// Drains, checks that the window is conserved, clears.
 [[nodiscard]] model::Window drain(capture::Capturer& capturer);
 
