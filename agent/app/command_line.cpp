@@ -27,14 +27,46 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, Value& into, Par
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
+void add_identity(CLI::App& app, RunOptions& options) {
+  app.add_option("--tailscaled-socket", options.tailscaled_socket,
+                 "where tailscaled answers who is who (default: /var/run/tailscale/tailscaled.sock)")
+      ->type_name("PATH");
+  app.add_option("--identity", options.identity_file,
+                 "who is who, in a YAML file, instead of asking tailscaled")
+      ->type_name("FILE")
+      ->excludes("--tailscaled-socket");
+  app.add_flag(
+      "--log-exit-flows", options.log_exit_flows,
+      "write protocol, ports and outside addresses of exit traffic (default: as the tailnet's policy says)");
+  app.add_flag_callback(
+      "--no-physical", [&options] { options.physical = false; },
+      "do not count tailscaled's own datagrams (physicalTraffic)");
+  const CLI::callback_t read_underlay = [&options](const CLI::results_t& names) {
+    for (const std::string& text : names) {
+      auto name = parse_interface(text);
+      if (!name) throw CLI::ValidationError("--underlay", name.error().text());
+      options.underlay.push_back(std::move(*name));
+    }
+    return true;
+  };
+  app.add_option(
+         "--underlay", read_underlay,
+         "device that carries tailscaled's datagrams; can be given more than once (default: every device "
+         "with an address of its own)")
+      ->type_name("NAME")
+      ->excludes("--no-physical");
+}
+
 void add_run(CLI::App& app, RunOptions& options) {
   add_parsed(app, "--interface", options.interface, parse_interface,
              "device to count; waited for if it is not there (default: tailscale0)", "NAME");
   add_parsed(app, "--interval", options.interval, parse_interval, "length of a window (default: 5s)", "TIME");
   app.add_option("--output", options.output, "file to append records to; - is stdout (default: -)")
       ->type_name("FILE");
-  add_parsed(app, "--node-id", options.node_id, parse_node_id,
-             "nodeId of the records (default: derived from the machine id)", "ID");
+  add_parsed(
+      app, "--node-id", options.node_id, parse_node_id,
+      "nodeId of the records (default: as tailscaled or --identity says, else derived from the machine id)",
+      "ID");
   add_parsed(
       app, "--max-flows", options.flows_max, parse_flows_max,
       "most flows of each IP version in one window; memory follows the traffic up to it (default: 131072)",
@@ -54,6 +86,7 @@ void add_run(CLI::App& app, RunOptions& options) {
       "list also what Tailscale leaves out: service addresses, multicast, link-local");
   app.add_flag_callback(
       "--no-accounting", [&options] { options.accounting = false; }, "write Tailscale's fields only");
+  add_identity(app, options);
 }
 
 void add_demo(CLI::App& app, DemoOptions& options) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/exit_code.hpp"
 #include "capture/attachment.hpp"
@@ -22,6 +23,12 @@ struct RunOptions {
   std::optional<std::chrono::milliseconds> duration;  ///< none: until a stop signal
   bool exclude = true;
   bool accounting = true;
+  std::string tailscaled_socket = "/var/run/tailscale/tailscaled.sock";
+  std::string identity_file;  ///< empty: ask tailscaled
+  bool log_exit_flows =
+      false;             ///< false: exit traffic is anonymised unless the tailnet's policy says otherwise
+  bool physical = true;  ///< count tailscaled's own datagrams
+  std::vector<std::string> underlay;  ///< devices that carry them; empty: found by themselves
 };
 
 struct DemoOptions {

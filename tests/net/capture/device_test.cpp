@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "capture/clsact.hpp"
+#include "capture/kernel_check.hpp"
 #include "demo/net_namespace.hpp"
 #include "net/capture/node.hpp"
 #include "support/catch.hpp"
@@ -48,6 +49,12 @@ base::UniqueFd foreign_program() {
                                       {.code = 0x95, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}}};
   return base::UniqueFd(
       bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "foreign", "GPL", code.data(), code.size(), nullptr));
+}
+
+std::vector<capture::AttachMode> modes_of_this_kernel() {
+  constexpr capture::KernelVersion kTcxSince{.major = 6, .minor = 6};
+  if (capture::running_kernel() < kTcxSince) return {capture::AttachMode::kClsact};
+  return {capture::AttachMode::kTcx, capture::AttachMode::kClsact};
 }
 
 bool has_clsact() { return output_of("tc qdisc show dev tailscale0").find("clsact") != std::string::npos; }
@@ -97,7 +104,7 @@ TEST_CASE("a device that is deleted and made again under traffic is counted whol
 
 TEST_CASE("a device that is moved to another namespace is let go, and counted again when it comes back",
           "[net]") {
-  for (const auto mode : {capture::AttachMode::kTcx, capture::AttachMode::kClsact}) {
+  for (const auto mode : modes_of_this_kernel()) {
     enter_fresh_namespace();
     const auto elsewhere = demo::NetNamespace::make().value();
     TestTun tun(TestTun::Headers::kBare);
@@ -158,7 +165,7 @@ TEST_CASE("a program that somebody takes off is put back", "[net]") {
 }
 
 TEST_CASE("both ways of attaching count the same and leave nothing behind", "[net]") {
-  for (const auto mode : {capture::AttachMode::kTcx, capture::AttachMode::kClsact}) {
+  for (const auto mode : modes_of_this_kernel()) {
     enter_fresh_namespace();
     const auto before = programs_loaded();
     TestTun tun(TestTun::Headers::kBare);

@@ -52,6 +52,21 @@ TEST_CASE("what nobody knows is named", "[unit]") {
   CHECK(ended.out.empty());
 }
 
+TEST_CASE("options that contradict each other are refused, both named", "[unit]") {
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string one;
+    std::string other;
+  };
+  const auto row = GENERATE(
+      Case{{"run", "--identity", "a", "--tailscaled-socket", "b"}, "--identity", "--tailscaled-socket"},
+      Case{{"run", "--no-physical", "--underlay", "eth0"}, "--no-physical", "--underlay"});
+  const Ended ended = run_program(row.arguments);
+  CHECK(ended.code == 2);
+  CHECK_THAT(ended.err, ContainsSubstring(row.one));
+  CHECK_THAT(ended.err, ContainsSubstring(row.other));
+}
+
 TEST_CASE("a value that is not possible is refused with its option and the remedy, before anything is done",
           "[unit]") {
   struct Case {
@@ -66,6 +81,7 @@ TEST_CASE("a value that is not possible is refused with its option and the remed
                Case{{"run", "--max-flows", "3"}, "--max-flows", "from 16 to 16777216"},
                Case{{"run", "--interface", "a/b"}, "--interface", "without slash, colon or space"},
                Case{{"run", "--node-id", "a b"}, "--node-id", "without spaces"},
+               Case{{"run", "--underlay", "a/b"}, "--underlay", "without slash, colon or space"},
                Case{{"run", "--duration", "5"}, "--duration", "Write 250ms, 5s, 2m or 1h"},
                Case{{"demo", "--duration", "soon"}, "--duration", "Write 250ms, 5s, 2m or 1h"},
                Case{{"demo", "--max-flows", "17M"}, "--max-flows", "from 16 to 16777216"},
