@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "net/capture/node.hpp"
-#include "net/run/process.hpp"
+#include "support/process.hpp"
 #include "record/reader.hpp"
 #include "support/catch.hpp"
 #include "support/packet_builder.hpp"

@@ -9,7 +9,7 @@
 
 #include <simdjson.h>
 
-#include "net/run/process.hpp"
+#include "support/process.hpp"
 #include "support/catch.hpp"
 
 namespace flowtally::app {

@@ -1,4 +1,4 @@
-#include "net/run/process.hpp"
+#include "support/process.hpp"
 
 #include <array>
 #include <csignal>
