@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"tailscale.com/types/netlogtype"
+
+	"flowtally/tailnet/control"
+	"flowtally/tailnet/flowlog"
+	"flowtally/tailnet/node"
+	"flowtally/tailnet/traffic"
+)
+
+// findings are what a scenario leaves for the judge.
+type findings struct {
+	tailnet   *tailnet
+	from, to  time.Time
+	anonymous bool // exit traffic's ports and destinations are not in the logs, so known flows cannot be looked up
+	known     map[string]map[netlogtype.Connection]netlogtype.Counts
+	notes     []string
+	faults    []string
+}
+
+func newFindings(t *tailnet, from time.Time) *findings {
+	return &findings{tailnet: t, from: from, known: map[string]map[netlogtype.Connection]netlogtype.Counts{}}
+}
+
+// expect remembers what the node at the path's begin must have counted. Other hosts count nothing.
+func (f *findings) expect(path traffic.Path, flows ...traffic.Known) {
+	if f.anonymous {
+		return
+	}
+	for _, n := range f.tailnet.nodes() {
+		if n.Namespace != path.From {
+			continue
+		}
+		if f.known[n.Name] == nil {
+			f.known[n.Name] = map[netlogtype.Connection]netlogtype.Counts{}
+		}
+		for _, flow := range flows {
+			f.known[n.Name][flow.Connection] = f.known[n.Name][flow.Connection].Add(flow.Counts)
+		}
+	}
+}
+
+func (f *findings) note(format string, args ...any) {
+	f.notes = append(f.notes, fmt.Sprintf(format, args...))
+}
+
+func (f *findings) fault(format string, args ...any) {
+	f.faults = append(f.faults, fmt.Sprintf(format, args...))
+}
+
+// judge compares the logs of the scenario's span and prints what it finds. It tells whether all is well.
+func (f *findings) judge(s scenario, out io.Writer) bool {
+	known := exceptions
+	if s.name == "killed" {
+		known = append(exceptionsOfKilled, exceptions...)
+	}
+	ours, tailscale := map[string]flowlog.Sums{}, map[string]flowlog.Sums{}
+	for _, n := range f.tailnet.nodes() {
+		comparison := f.judgeNode(n, known, ours, tailscale)
+		summary(out, comparison)
+		if failures := comparison.Failures(); failures > 0 {
+			f.fault("%s: %d flows differ", n.Name, failures)
+		}
+		if len(comparison.Differences) > 0 {
+			comparison.Print(out)
+		}
+	}
+	f.checkLeast(s, ours)
+	f.checkEnds(s, ours, tailscale)
+	for _, text := range f.tailnet.sink.Faults() {
+		f.fault("log sink: %s", text)
+	}
+	for _, note := range f.notes {
+		fmt.Fprintf(out, "  %s\n", note)
+	}
+	for _, fault := range f.faults {
+		fmt.Fprintf(out, "  FAULT: %s\n", fault)
+	}
+	return len(f.faults) == 0
+}
+
+// judgeNode compares a node's logs and leaves their sums in ours and tailscale.
+func (f *findings) judgeNode(n *node.Node, known []flowlog.Exception,
+	ours, tailscale map[string]flowlog.Sums) flowlog.Comparison {
+	all, err := n.Flowtally.Records()
+	if err != nil {
+		f.fault("%s: %v", n.Name, err)
+	}
+	if n.Flowtally.Exited() {
+		f.fault("%s: flowtally has ended: %s", n.Name, n.Flowtally.Said())
+	}
+	records, across := flowlog.Within(flowlog.Messages(flowlog.WithTraffic(all)), f.from, f.to)
+	theirs, theirAcross := flowlog.Within(f.tailnet.sink.Records(control.LogID(n.Key())), f.from, f.to)
+	for _, record := range append(across, theirAcross...) {
+		f.fault("%s: a record from %v to %v reaches over an end of the span, so nothing is said by sums", n.Name,
+			record.Start, record.End)
+	}
+	ours[n.Name], tailscale[n.Name] = flowlog.Sum(records), flowlog.Sum(theirs)
+	for _, fault := range flowlog.IdentityFaults(theirs, records) {
+		f.fault("%s: %s", n.Name, fault)
+	}
+	for _, fault := range flowlog.MissingNodes(records, f.tailnet.byAddress) {
+		f.fault("%s: %s", n.Name, fault)
+	}
+	f.checkKnown(n, ours[n.Name])
+	return flowlog.Compare(n.Name, tailscale[n.Name], ours[n.Name], known)
+}
+
+// checkKnown holds what was sent against what flowtally has. Pings share a key with the first fragments of larger
+// pings, so of flows without ports there may be more.
+func (f *findings) checkKnown(n *node.Node, ours flowlog.Sums) {
+	for connection, want := range f.known[n.Name] {
+		var got netlogtype.Counts
+		for _, class := range []flowlog.Class{flowlog.Virtual, flowlog.Subnet, flowlog.Exit} {
+			got = got.Add(ours[flowlog.Key{Class: class, Connection: connection}])
+		}
+		if got != want && (connection.Src.Port() != 0 || !atLeast(got, want)) {
+			f.fault("%s: %v: sent were %+v, flowtally has %+v", n.Name, connection, want, got)
+		}
+	}
+}
+
+func (f *findings) checkLeast(s scenario, ours map[string]flowlog.Sums) {
+	for _, want := range s.least {
+		keys, counts := ours[want.node].Total(want.class)
+		if packets := counts.TxPackets + counts.RxPackets; keys < want.keys || packets < want.packets {
+			f.fault("%s: only %d %s flows with %d packets; that proves nothing, %d and %d are expected", want.node, keys,
+				want.class, packets, want.keys, want.packets)
+		}
+	}
+}
+
+func (f *findings) checkEnds(s scenario, ours, tailscale map[string]flowlog.Sums) {
+	ends := flowlog.BothEnds(ours, tailscale)
+	f.note("both ends: %d flows, %d packets sent, %d of them not received (by Tailscale's logs %d)", ends.Flows,
+		ends.Packets, ends.Lost, ends.TheirLoss)
+	if ends.Appeared > 0 {
+		f.fault("%d packets were received and not sent", ends.Appeared)
+	}
+	if ends.Lost != ends.TheirLoss && s.name != "killed" {
+		f.fault("%d packets are lost between the nodes, by Tailscale's logs %d", ends.Lost, ends.TheirLoss)
+	}
+}
+
+// summary is one line for each class that a node has.
+func summary(out io.Writer, c flowlog.Comparison) {
+	for _, class := range []flowlog.Class{flowlog.Virtual, flowlog.Subnet, flowlog.Exit, flowlog.Physical} {
+		keys, counts := c.Equal.Total(class)
+		differ, excused := 0, 0
+		for _, difference := range c.Differences {
+			if difference.Class == class && difference.Excused == "" {
+				differ++
+			} else if difference.Class == class {
+				excused++
+			}
+		}
+		if keys+differ+excused == 0 {
+			continue
+		}
+		fmt.Fprintf(out, "  %s %-8s %4d flows equal: tx %d packets, %d bytes, rx %d, %d; %d differ, %d excused\n",
+			c.Node, class, keys, counts.TxPackets, counts.TxBytes, counts.RxPackets, counts.RxBytes, differ, excused)
+	}
+}

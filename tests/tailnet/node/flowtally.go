@@ -1,0 +1,82 @@
+package node
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"flowtally/tailnet/flowlog"
+	"flowtally/tailnet/lab"
+)
+
+// Flowtally is the program under test, running in a node.
+type Flowtally struct {
+	process *lab.Process
+	log     string // what it says
+	output  string // its records
+}
+
+// StartFlowtally starts `flowtally run` in the node and waits until it says that it is ready: it counts, or waits for
+// the device.
+func (n *Node) StartFlowtally(args ...string) error {
+	f := &Flowtally{log: n.File("flowtally.log"), output: n.File("flowtally.ndjson")}
+	command := append([]string{"run", "--interface", Device, "--interval", "1s", "--output", f.output}, args...)
+	process, err := n.Start(f.log, nil, n.programs.Flowtally, command...)
+	if err != nil {
+		return err
+	}
+	f.process = process
+	n.Flowtally = f
+	return Eventually(20*time.Second, "flowtally of "+n.Name+" is ready", func() error {
+		said := f.Said()
+		if process.Exited() {
+			return fmt.Errorf("it ended: %s", said)
+		}
+		if strings.Contains(said, "counting "+Device) || strings.Contains(said, "waiting for") {
+			return nil
+		}
+		return fmt.Errorf("it has said only: %s", said)
+	})
+}
+
+// Said gives all that flowtally has written to its log.
+func (f *Flowtally) Said() string {
+	text, _ := os.ReadFile(f.log)
+	return string(text)
+}
+
+// Stop ends it in order and fails if it does not end with exit code 0.
+func (f *Flowtally) Stop() error {
+	if code := f.process.Stop(10 * time.Second); code != 0 {
+		return fmt.Errorf("flowtally ended with exit code %d: %s", code, f.Said())
+	}
+	return nil
+}
+
+// Exited tells whether it has ended, which it must not do by itself.
+func (f *Flowtally) Exited() bool { return f.process.Exited() }
+
+// Records reads the whole lines that are written so far.
+func (f *Flowtally) Records() ([]flowlog.Record, error) {
+	text, err := os.ReadFile(f.output)
+	if err != nil {
+		return nil, err
+	}
+	var records []flowlog.Record
+	lines := bufio.NewScanner(bytes.NewReader(text[:bytes.LastIndexByte(text, '\n')+1]))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var record flowlog.Record
+		decoder := json.NewDecoder(bytes.NewReader(lines.Bytes()))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&record); err != nil {
+			return nil, fmt.Errorf("%s: %w: %s", f.output, err, lines.Text())
+		}
+		records = append(records, record)
+	}
+	return records, lines.Err()
+}
