@@ -230,8 +230,8 @@ func exitDestinations(t *tailnet, f *findings) error {
 	return t.sendOutside(f, 4300)
 }
 
-// endExit goes back to how it was. It is called when the logs are settled, because both settings restart Tailscale's
-// logger, which then loses what it has not yet uploaded.
+// endExit goes back to how it was. It is called when the logs are settled, because the capability's change restarts
+// Tailscale's logger, which then was seen to lose what it had not uploaded.
 func (t *tailnet) endExit() error {
 	t.control.LogExitFlows(false)
 	err := t.client.Tailscale("set", "--exit-node=")
@@ -288,7 +288,7 @@ func downUp(t *tailnet, f *findings) error {
 	if err := exchange(f, paths[0], 4600, 1<<18); err != nil {
 		return err
 	}
-	t.settle() // Tailscale's logger loses at `down` what it has not yet uploaded
+	t.settle() // `down` ends Tailscale's logger, which then was seen to lose what it had not uploaded
 	if err := t.client.Tailscale("down"); err != nil {
 		return err
 	}
