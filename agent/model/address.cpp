@@ -24,7 +24,11 @@ Prefix Prefix::of(const Address& address, std::uint8_t bits) noexcept {
 }
 
 bool Prefix::contains(const Address& other) const noexcept {
-  return other.family == address.family && of(other, bits).address == address;
+  if (other.family != address.family) return false;
+  const std::size_t whole = bits / 8;
+  if (std::memcmp(other.bytes.data(), address.bytes.data(), whole) != 0) return false;
+  const unsigned rest = bits % 8;
+  return rest == 0 || ((other.bytes[whole] ^ address.bytes[whole]) & (0xFF00U >> rest) & 0xFFU) == 0;
 }
 
 }  // namespace flowtally::model

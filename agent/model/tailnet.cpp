@@ -1,22 +1,25 @@
 #include "model/tailnet.hpp"
 
+#include <cstring>
+
 namespace flowtally::model {
 namespace {
 
-const Prefix kTailscale4 = Prefix::of(Address::v4({100, 64, 0, 0}), 10);
-const Prefix kChromeOs = Prefix::of(Address::v4({100, 115, 92, 0}), 23);
-const Prefix kTailscale6 =
-    Prefix::of(Address::v6({0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}), 48);
+constexpr std::uint8_t kTailscale6[] = {0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0};
 const Address kService4 = Address::v4({100, 100, 100, 100});
 const Address kService6 = Address::v6({0xfd, 0x7a, 0x11, 0x5c, 0xa1, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x53});
 
 }  // namespace
 
 bool is_tailscale_address(const Address& address) noexcept {
+  const auto& bytes = address.bytes;
   if (address.family == Address::Family::kV4) {
-    return kTailscale4.contains(address) && !kChromeOs.contains(address);
+    const bool shared = bytes[0] == 100 && (bytes[1] & 0xC0U) == 64;
+    const bool chrome_os = bytes[1] == 115 && (bytes[2] & 0xFEU) == 92;
+    return shared && !chrome_os;
   }
-  return kTailscale6.contains(address);
+  return address.family == Address::Family::kV6 &&
+         std::memcmp(bytes.data(), kTailscale6, sizeof(kTailscale6)) == 0;
 }
 
 bool is_service_address(const Address& address) noexcept {
