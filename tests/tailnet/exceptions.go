@@ -16,8 +16,8 @@ var derpAddress = netip.MustParseAddr("127.3.3.40")
 var exceptions = []flowlog.Exception{
 	{
 		Name: "derp",
-		Reason: "what a relay carries is inside one TLS stream for a whole region: from outside tailscaled its packets " +
-			"cannot be told apart, so flowtally lists none",
+		Reason: "what a relay carries is inside one TLS stream for a whole region: from outside its packets cannot be " +
+			"told apart, so flowtally lists none",
 		Applies: func(_ string, key flowlog.Key, _, ours netlogtype.Counts) bool {
 			return key.Class == flowlog.Physical && key.Dst.Addr() == derpAddress && ours.IsZero()
 		},

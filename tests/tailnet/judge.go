@@ -9,7 +9,6 @@ import (
 
 	"flowtally/tailnet/control"
 	"flowtally/tailnet/flowlog"
-	"flowtally/tailnet/node"
 	"flowtally/tailnet/traffic"
 )
 
@@ -60,11 +59,11 @@ func (f *findings) judge(s scenario, out io.Writer) bool {
 		known = append(exceptionsOfKilled, exceptions...)
 	}
 	ours, tailscale := map[string]flowlog.Sums{}, map[string]flowlog.Sums{}
-	for _, n := range f.tailnet.nodes() {
-		comparison := f.judgeNode(n, known, ours, tailscale)
+	for _, a := range f.tailnet.agents {
+		comparison := f.judgeAgent(a, known, ours, tailscale)
 		summary(out, comparison)
 		if failures := comparison.Failures(); failures > 0 {
-			f.fault("%s: %d flows differ", n.Name, failures)
+			f.fault("%s: %d flows differ", a.name, failures)
 		}
 		if len(comparison.Differences) > 0 {
 			comparison.Print(out)
@@ -84,43 +83,49 @@ func (f *findings) judge(s scenario, out io.Writer) bool {
 	return len(f.faults) == 0
 }
 
-// judgeNode compares a node's logs and leaves their sums in ours and tailscale.
-func (f *findings) judgeNode(n *node.Node, known []flowlog.Exception,
+// judgeAgent compares an agent's log with that of its node's tailscaled, and leaves their sums in ours and tailscale.
+func (f *findings) judgeAgent(a agent, known []flowlog.Exception,
 	ours, tailscale map[string]flowlog.Sums) flowlog.Comparison {
-	all, err := n.Flowtally.Records()
+	all, err := a.Records()
 	if err != nil {
-		f.fault("%s: %v", n.Name, err)
+		f.fault("%s: %v", a.name, err)
 	}
-	if n.Flowtally.Exited() {
-		f.fault("%s: flowtally has ended: %s", n.Name, n.Flowtally.Said())
+	if a.Exited() {
+		f.fault("%s: flowtally has ended: %s", a.name, a.Said())
+	}
+	for _, record := range all {
+		if !record.Conserved() {
+			f.fault("%s: the record of %v does not add up: %+v", a.name, record.Start, record.Accounting)
+			break
+		}
 	}
 	records, across := flowlog.Within(flowlog.Messages(flowlog.WithTraffic(all)), f.from, f.to)
-	theirs, theirAcross := flowlog.Within(f.tailnet.sink.Records(control.LogID(n.Key())), f.from, f.to)
+	theirs, theirAcross := flowlog.Within(f.tailnet.sink.Records(control.LogID(a.on.Key())), f.from, f.to)
 	for _, record := range append(across, theirAcross...) {
-		f.fault("%s: a record from %v to %v reaches over an end of the span, so nothing is said by sums", n.Name,
+		f.fault("%s: a record from %v to %v reaches over an end of the span, so nothing is said by sums", a.name,
 			record.Start, record.End)
 	}
-	ours[n.Name], tailscale[n.Name] = flowlog.Sum(records), flowlog.Sum(theirs)
+	ours[a.name], tailscale[a.name] = flowlog.Sum(records), flowlog.Sum(theirs)
 	for _, fault := range flowlog.IdentityFaults(theirs, records) {
-		f.fault("%s: %s", n.Name, fault)
+		f.fault("%s: %s", a.name, fault)
 	}
 	for _, fault := range flowlog.MissingNodes(records, f.tailnet.byAddress) {
-		f.fault("%s: %s", n.Name, fault)
+		f.fault("%s: %s", a.name, fault)
 	}
-	f.checkKnown(n, ours[n.Name])
-	return flowlog.Compare(n.Name, tailscale[n.Name], ours[n.Name], known)
+	f.checkKnown(a, ours[a.name])
+	return flowlog.Compare(a.name, tailscale[a.name], ours[a.name], known)
 }
 
 // checkKnown holds what was sent against what flowtally has. Pings share a key with the first fragments of larger
 // pings, so of flows without ports there may be more.
-func (f *findings) checkKnown(n *node.Node, ours flowlog.Sums) {
-	for connection, want := range f.known[n.Name] {
+func (f *findings) checkKnown(a agent, ours flowlog.Sums) {
+	for connection, want := range f.known[a.on.Name] {
 		var got netlogtype.Counts
 		for _, class := range []flowlog.Class{flowlog.Virtual, flowlog.Subnet, flowlog.Exit} {
 			got = got.Add(ours[flowlog.Key{Class: class, Connection: connection}])
 		}
 		if got != want && (connection.Src.Port() != 0 || !atLeast(got, want)) {
-			f.fault("%s: %v: sent were %+v, flowtally has %+v", n.Name, connection, want, got)
+			f.fault("%s: %v: sent were %+v, flowtally has %+v", a.name, connection, want, got)
 		}
 	}
 }
@@ -129,13 +134,19 @@ func (f *findings) checkLeast(s scenario, ours map[string]flowlog.Sums) {
 	for _, want := range s.least {
 		keys, counts := ours[want.node].Total(want.class)
 		if packets := counts.TxPackets + counts.RxPackets; keys < want.keys || packets < want.packets {
-			f.fault("%s: only %d %s flows with %d packets; that proves nothing, %d and %d are expected", want.node, keys,
-				want.class, packets, want.keys, want.packets)
+			f.fault("%s: only %d %s flows with %d packets; that proves nothing, %d and %d are expected", want.node,
+				keys, want.class, packets, want.keys, want.packets)
 		}
 	}
 }
 
 func (f *findings) checkEnds(s scenario, ours, tailscale map[string]flowlog.Sums) {
+	// One agent for each node, or every loss would be counted twice.
+	for _, a := range f.tailnet.agents {
+		if a.name != a.on.Name {
+			delete(ours, a.name)
+		}
+	}
 	ends := flowlog.BothEnds(ours, tailscale)
 	f.note("both ends: %d flows, %d packets sent, %d of them not received (by Tailscale's logs %d)", ends.Flows,
 		ends.Packets, ends.Lost, ends.TheirLoss)
@@ -162,7 +173,7 @@ func summary(out io.Writer, c flowlog.Comparison) {
 		if keys+differ+excused == 0 {
 			continue
 		}
-		fmt.Fprintf(out, "  %s %-8s %4d flows equal: tx %d packets, %d bytes, rx %d, %d; %d differ, %d excused\n",
+		fmt.Fprintf(out, "  %-10s %-8s %4d flows equal: tx %d packets, %d bytes, rx %d, %d; %d differ, %d excused\n",
 			c.Node, class, keys, counts.TxPackets, counts.TxBytes, counts.RxPackets, counts.RxBytes, differ, excused)
 	}
 }

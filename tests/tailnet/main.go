@@ -29,7 +29,7 @@ const (
 func main() {
 	var programs node.Programs
 	directory := flag.String("directory", "", "where the run's files go; must be absent or empty")
-	only := flag.String("only", "", "run the scenarios whose names match this regular expression (the first one always)")
+	only := flag.String("only", "", "run the first scenario, and those whose names match this regular expression")
 	keep := flag.Bool("keep", false, "leave the files of a good run too")
 	list := flag.Bool("list", false, "list the scenarios and the exceptions")
 	flag.StringVar(&programs.Tailscaled, "tailscaled", "", "tailscaled's path")
@@ -100,9 +100,9 @@ func run(directory string, programs node.Programs, wanted *regexp.Regexp) int {
 		cut, well = t.play(s, cut)
 		good = good && well
 	}
-	for _, n := range t.nodes() {
-		if err := n.Flowtally.Stop(); err != nil {
-			progress("FAULT: %s: %v", n.Name, err)
+	for _, a := range t.agents {
+		if err := a.Stop(); err != nil {
+			progress("FAULT: %s: %v", a.name, err)
 			good = false
 		}
 	}
@@ -137,8 +137,8 @@ func (t *tailnet) settle() {
 	last := time.Now()
 	for time.Now().Before(last.Add(uploadWait)) && time.Now().Before(deadline) {
 		time.Sleep(100 * time.Millisecond)
-		for _, n := range t.nodes() {
-			records, err := n.Flowtally.Records()
+		for _, a := range t.agents {
+			records, err := a.Records()
 			if err != nil {
 				continue
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,7 +119,7 @@ func exchange(f *findings, path traffic.Path, port uint16, bulk int64) error {
 func virtualTraffic(t *tailnet, f *findings) error {
 	client, router, exit := t.hosts[t.client], t.hosts[t.router], t.hosts[t.exit]
 	// The first packets make the direct paths; until then some go by DERP.
-	for _, path := range append(families(client, router), append(families(client, exit), families(router, exit)...)...) {
+	for _, path := range slices.Concat(families(client, router), families(client, exit), families(router, exit)) {
 		known, err := traffic.Ping(path, 20, 56)
 		if err != nil {
 			return err
@@ -274,7 +275,8 @@ func flood(t *tailnet, f *findings) error {
 func localAPIAway(t *tailnet, f *findings) error {
 	t.relay.Cut()
 	time.Sleep(snapshotWait)
-	for i, path := range append(families(t.hosts[t.client], t.hosts[t.router]), families(t.hosts[t.client], t.lan)...) {
+	client := t.hosts[t.client]
+	for i, path := range slices.Concat(families(client, t.hosts[t.router]), families(client, t.lan)) {
 		if err := exchange(f, path, uint16(4500+i), 1<<18); err != nil {
 			return err
 		}
@@ -333,12 +335,13 @@ func killed(t *tailnet, f *findings) error {
 	if err != nil {
 		return err
 	}
-	if said := t.client.Flowtally.Said(); strings.Count(said, "counting "+node.Device) < 2 {
-		return fmt.Errorf("flowtally has not said that it counts again: %s", said)
+	said := t.agents[0].Said()
+	if !strings.Contains(said, node.Device+" is gone") || strings.Count(said, "counting "+node.Device) < 2 {
+		return fmt.Errorf("flowtally has not said that the device went and came: %s", said)
 	}
 	time.Sleep(snapshotWait)
-	for i, path := range append(families(t.hosts[t.client], t.hosts[t.router]),
-		families(t.hosts[t.client], t.hosts[t.exit])...) {
+	client := t.hosts[t.client]
+	for i, path := range slices.Concat(families(client, t.hosts[t.router]), families(client, t.hosts[t.exit])) {
 		known, err := traffic.UDP(path, uint16(killedPort+1+i), 100, 300)
 		if err != nil {
 			return err

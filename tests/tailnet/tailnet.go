@@ -41,6 +41,13 @@ var (
 // underlay is the nodes' device towards the wan.
 const underlay = "eth0"
 
+// agent is a running flowtally, by the name under which its findings are printed.
+type agent struct {
+	name string
+	on   *node.Node
+	*node.Flowtally
+}
+
 // tailnet is the lab with everything that runs in it.
 type tailnet struct {
 	directory string
@@ -52,6 +59,7 @@ type tailnet struct {
 
 	client, router, exit *node.Node
 	relay                *node.Relay // between the client's flowtally and tailscaled's LocalAPI
+	agents               []agent
 	lan, outside, wan    traffic.Host
 
 	hosts     map[*node.Node]traffic.Host
@@ -63,7 +71,9 @@ type tailnet struct {
 func build(directory string, programs node.Programs) (*tailnet, error) {
 	t := &tailnet{directory: directory, programs: programs, hosts: map[*node.Node]traffic.Host{},
 		byAddress: map[netip.Addr]tailcfg.StableNodeID{}}
-	for _, step := range []func() error{t.buildWan, t.buildNodes, t.buildBehind, t.startFlowtally, t.join, t.approve} {
+	steps := []func() error{t.buildWan, t.buildNodes, t.buildBehind, t.startAgents, t.join, t.startAgentByFile,
+		t.approve}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return t, err
 		}
@@ -188,7 +198,8 @@ func behind(through *node.Node, name, ipv4, ipv6 string) (traffic.Host, error) {
 	return host, in.IP("route add default via "+ipv4+"1", "route add default via "+ipv6+"1")
 }
 
-func (t *tailnet) startFlowtally() error {
+// startAgents starts flowtally on each node.
+func (t *tailnet) startAgents() error {
 	t.relay = node.NewRelay(t.client.File("relay.sock"), t.client.Socket())
 	if err := t.relay.Connect(); err != nil {
 		return err
@@ -198,9 +209,11 @@ func (t *tailnet) startFlowtally() error {
 		if n == t.client {
 			socket = t.client.File("relay.sock")
 		}
-		if err := n.StartFlowtally("--tailscaled-socket", socket, "--underlay", underlay); err != nil {
+		run, err := n.StartFlowtally("flowtally", "--tailscaled-socket", socket, "--underlay", underlay)
+		if err != nil {
 			return err
 		}
+		t.agents = append(t.agents, agent{name: n.Name, on: n, Flowtally: run})
 	}
 	return nil
 }

@@ -21,17 +21,16 @@ type Flowtally struct {
 }
 
 // StartFlowtally starts `flowtally run` in the node and waits until it says that it is ready: it counts, or waits for
-// the device.
-func (n *Node) StartFlowtally(args ...string) error {
-	f := &Flowtally{log: n.File("flowtally.log"), output: n.File("flowtally.ndjson")}
+// the device. Its files begin with the given name.
+func (n *Node) StartFlowtally(name string, args ...string) (*Flowtally, error) {
+	f := &Flowtally{log: n.File(name + ".log"), output: n.File(name + ".ndjson")}
 	command := append([]string{"run", "--interface", Device, "--interval", "1s", "--output", f.output}, args...)
 	process, err := n.Start(f.log, nil, n.programs.Flowtally, command...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f.process = process
-	n.Flowtally = f
-	return Eventually(20*time.Second, "flowtally of "+n.Name+" is ready", func() error {
+	return f, Eventually(20*time.Second, name+" of "+n.Name+" is ready", func() error {
 		said := f.Said()
 		if process.Exited() {
 			return fmt.Errorf("it ended: %s", said)
@@ -71,9 +70,7 @@ func (f *Flowtally) Records() ([]flowlog.Record, error) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var record flowlog.Record
-		decoder := json.NewDecoder(bytes.NewReader(lines.Bytes()))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&record); err != nil {
+		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
 			return nil, fmt.Errorf("%s: %w: %s", f.output, err, lines.Text())
 		}
 		records = append(records, record)

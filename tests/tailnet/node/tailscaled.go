@@ -29,9 +29,7 @@ type Node struct {
 	directory string // state, socket, logs
 	trust     string // the authority's certificate
 	daemon    *lab.Process
-	Flowtally *Flowtally
-
-	key key.NodePublic
+	key       key.NodePublic
 }
 
 // New gives a node that runs nothing yet.
