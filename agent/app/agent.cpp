@@ -35,9 +35,10 @@ std::string counters_text(const model::Counters& counters) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Agent>> Agent::start(AgentOptions options, RecordOutput& output,
-                                                  spdlog::logger& logger) {
-  std::unique_ptr<Agent> agent(new Agent(std::move(options), output, logger));
+base::Result<std::unique_ptr<Agent>> Agent::start(AgentOptions options,
+                                                  std::unique_ptr<identity::IdentitySource> identity,
+                                                  RecordOutput& output, spdlog::logger& logger) {
+  std::unique_ptr<Agent> agent(new Agent(std::move(options), std::move(identity), output, logger));
   if (auto prepared = agent->prepare(); !prepared) return base::fail(std::move(prepared.error()));
   return agent;
 }
@@ -66,7 +67,6 @@ bool Agent::handle(const std::vector<capture::Event>& events) {
     switch (event.kind) {
       case capture::Event::Kind::kAttached: logger_.info("{}", event.text); break;
       case capture::Event::Kind::kGone:
-        ++summary_.interface_losses;
         logger_.warn("{}; what it counted is kept, waiting for it to come back", event.text);
         break;
       case capture::Event::Kind::kAttachFailed:
@@ -82,9 +82,10 @@ bool Agent::handle(const std::vector<capture::Event>& events) {
 
 base::Status Agent::run(int stop_fd) {
   for (;;) {
-    std::array<pollfd, 3> waits{{{.fd = stop_fd, .events = POLLIN, .revents = 0},
+    std::array<pollfd, 4> waits{{{.fd = stop_fd, .events = POLLIN, .revents = 0},
                                  {.fd = timer_.get(), .events = POLLIN, .revents = 0},
-                                 {.fd = capturer_->event_fd(), .events = POLLIN, .revents = 0}}};
+                                 {.fd = capturer_->event_fd(), .events = POLLIN, .revents = 0},
+                                 {.fd = attribution_.event_fd(), .events = POLLIN, .revents = 0}}};
     if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
       return base::fail(base::Error::from_errno(errno, "wait for the next interval"));
     }
@@ -100,6 +101,7 @@ base::Status Agent::run(int stop_fd) {
       ++summary_.pressure_drains;
       due = true;
     }
+    if (waits[3].revents != 0) attribution_.tell_events();
     if (!due) continue;
     if (auto drained = drain_window(); !drained) return base::fail(lost(std::move(drained.error())));
   }
@@ -150,6 +152,7 @@ void Agent::write_window(const model::Generation& generation) {
   summary_.counted += window.totals.hook;
   summary_.coarse += model::sum(window.coarse);
   summary_.totals += window.totals;
+  summary_.underlay += window.underlay;
   unsettled_ = window.totals.hook;
   tell_coarse(window);
   if (!window.conserved()) {
@@ -157,7 +160,8 @@ void Agent::write_window(const model::Generation& generation) {
     logger_.error("window {} does not add up: the hook saw {}, the record has {}; please report this",
                   window.epoch, counters_text(window.totals.hook), counters_text(window.accounted()));
   }
-  record::write_window(window, {.node_id = options_.node_id, .boot_id = boot_id_},
+  const model::ClassifiedWindow classified = attribution_.attribute(window);
+  record::write_window(window, {.node_id = attribution_.node_id(classified), .boot_id = boot_id_},
                        {.accounting = options_.accounting},
                        [this](std::string_view line) { output_.add(line); });
 }
@@ -172,6 +176,15 @@ void Agent::tell_coarse(const model::Window& window) {
   } else {
     logger_.info("every flow has an entry of its own again");
   }
+}
+
+AgentSummary Agent::summary() const {
+  AgentSummary summary = summary_;
+  const capture::Status status = capturer_->status();
+  summary.gaps = status.gaps;
+  summary.uncounted_ns = status.uncounted_ns;
+  summary.identity_text = attribution_.summary_text();
+  return summary;
 }
 
 /// The error of an output that will take no more, with what it did not take. Nothing is counted after this.

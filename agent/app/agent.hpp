@@ -10,6 +10,7 @@
 
 #include <spdlog/logger.h>
 
+#include "app/attribution.hpp"
 #include "app/record_output.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
@@ -23,7 +24,7 @@ inline constexpr std::chrono::seconds kStopGrace{5};
 struct AgentOptions {
   capture::CaptureOptions capture;
   std::chrono::milliseconds interval{5000};
-  std::string node_id;
+  AttributionOptions attribution;
   bool accounting = true;  ///< false: Tailscale's fields and nothing else
 };
 
@@ -32,18 +33,22 @@ struct AgentSummary {
   std::uint64_t windows = 0;             ///< drained windows in which anything passed the hook
   std::uint64_t windows_unbalanced = 0;  ///< of them, those that did not add up
   std::uint64_t pressure_drains = 0;     ///< drains before their time, because a generation filled up
-  std::uint64_t interface_losses = 0;    ///< times that the interface went away
+  std::uint64_t gaps = 0;                ///< times that the interface went away
+  std::int64_t uncounted_ns = 0;         ///< how long it was away
   model::Counters counted;               ///< all that passed the hook
   model::Counters coarse;                ///< of it, counted without ports
   model::Totals totals;                  ///< sums over the windows, with the reasons
+  model::Underlay underlay;              ///< tailscaled's own traffic
+  std::string identity_text;             ///< how asking who is who went, for people
 };
 
 /// One capture and one output. All calls from one thread, which stays in the interface's network namespace.
 class Agent {
  public:
   /// Loads, and attaches if the interface is there. `output` and `logger` must outlive the agent.
-  [[nodiscard]] static base::Result<std::unique_ptr<Agent>> start(AgentOptions options, RecordOutput& output,
-                                                                  spdlog::logger& logger);
+  [[nodiscard]] static base::Result<std::unique_ptr<Agent>> start(
+      AgentOptions options, std::unique_ptr<identity::IdentitySource> identity, RecordOutput& output,
+      spdlog::logger& logger);
 
   /// Works until `stop_fd` becomes readable; then takes the programs off, drains what is left and writes it.
   /// An Error says what could not be written, with its packets and bytes.
@@ -51,11 +56,15 @@ class Agent {
 
   /// The interface is there and counted.
   [[nodiscard]] bool attached() const { return capturer_->status().attached; }
-  [[nodiscard]] const AgentSummary& summary() const noexcept { return summary_; }
+  [[nodiscard]] AgentSummary summary() const;
 
  private:
-  Agent(AgentOptions options, RecordOutput& output, spdlog::logger& logger)
-      : options_(std::move(options)), output_(output), logger_(logger) {}
+  Agent(AgentOptions options, std::unique_ptr<identity::IdentitySource> identity, RecordOutput& output,
+        spdlog::logger& logger)
+      : options_(std::move(options)),
+        attribution_(std::move(identity), options_.attribution, logger),
+        output_(output),
+        logger_(logger) {}
 
   [[nodiscard]] base::Status prepare();
   [[nodiscard]] bool handle(const std::vector<capture::Event>& events);
@@ -68,6 +77,7 @@ class Agent {
   [[nodiscard]] base::Error lost(base::Error error);
 
   AgentOptions options_;
+  Attribution attribution_;
   RecordOutput& output_;
   spdlog::logger& logger_;
   std::string boot_id_;

@@ -16,7 +16,7 @@ struct RunOptions {
   std::string interface = "tailscale0";
   std::chrono::milliseconds interval{5000};
   std::string output = "-";
-  std::string node_id;  ///< empty: derived from the machine id
+  std::string node_id;  ///< empty: as identity says, else derived from the machine id
   std::uint32_t flows_max = 131072;
   std::string bpffs = "/sys/fs/bpf";
   capture::AttachMode attach = capture::AttachMode::kAuto;

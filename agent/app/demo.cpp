@@ -63,9 +63,9 @@ class NodeAgent {
   base::Result<AgentSummary> work(const DemoOptions& options, DemoOutput& output, spdlog::logger& logger) {
     auto agent = Agent::start({.capture = {.interface = demo::kDemoDevice, .flows_max = options.flows_max},
                                .interval = options.interval,
-                               .node_id = "nDemoA",
+                               .attribution = {.node_id = "nDemoA"},
                                .accounting = true},
-                              output, logger);
+                              identity::no_identity(), output, logger);
     if (!agent) return base::fail(std::move(agent.error()));
     counting_ = (*agent)->attached();
     announced_ = true;

@@ -31,7 +31,9 @@ void DemoOutput::add(std::string_view line) {
     return;
   }
   totals_ += record->accounting.totals;
-  flows_.insert(flows_.end(), record->virtual_traffic.begin(), record->virtual_traffic.end());
+  for (const auto* const list : {&record->virtual_traffic, &record->subnet_traffic, &record->exit_traffic}) {
+    flows_.insert(flows_.end(), list->begin(), list->end());
+  }
   std::sort(flows_.begin(), flows_.end(), model::record_order);
   merge_equal(flows_);
 }

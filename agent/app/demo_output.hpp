@@ -20,7 +20,7 @@ class DemoOutput final : public RecordOutput {
   void add(std::string_view line) override;
   [[nodiscard]] base::Result<Progress> flush() override;
 
-  /// Sums over all records, in record order, each key once.
+  /// Sums over all records and their virtual, subnet and exit lists, in record order, each key once.
   [[nodiscard]] std::vector<model::Flow> flows() const;
   [[nodiscard]] const model::Counters& totals() const noexcept { return totals_; }
   [[nodiscard]] std::size_t records() const noexcept { return records_; }

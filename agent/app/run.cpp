@@ -27,19 +27,26 @@ ExitCode code_of(const base::Error& error) {
 }
 
 base::Result<AgentOptions> agent_options(const RunOptions& options) {
-  std::string node_id = options.node_id;
-  if (node_id.empty()) {
+  std::string fallback;
+  if (options.node_id.empty()) {
     auto derived = machine_node_id();
     if (!derived) return base::fail(std::move(derived.error()));
-    node_id = std::move(*derived);
+    fallback = std::move(*derived);
   }
   return AgentOptions{.capture = {.interface = options.interface,
                                   .flows_max = options.flows_max,
                                   .exclude = options.exclude,
                                   .mode = options.attach},
                       .interval = options.interval,
-                      .node_id = std::move(node_id),
+                      .attribution = {.node_id = options.node_id,
+                                      .node_id_fallback = std::move(fallback),
+                                      .log_exit_flows = options.log_exit_flows},
                       .accounting = options.accounting};
+}
+
+base::Result<std::unique_ptr<identity::IdentitySource>> open_identity(const RunOptions& options) {
+  if (!options.identity_file.empty()) return identity::identity_of_file(options.identity_file);
+  return identity::identity_of_tailscaled({.socket = options.tailscaled_socket});
 }
 
 template <std::size_t N>
@@ -65,12 +72,23 @@ std::string summary_text(const AgentSummary& summary) {
   append_reasons(summary.totals.excluded_packets, kExcluded, "packets left out,", text);
   append_reasons(summary.totals.flow_insert_failures, kFailures, "packets counted coarsely,", text);
   append_reasons(summary.totals.coarse_insert_failures, kFailures, "packets counted by protocol only,", text);
+  const auto append = [&text](const char* what, const model::Counters& counters) {
+    if (!counters.zero())
+      text += fmt::format("; {}: {} packets", what, counters.tx_packets + counters.rx_packets);
+  };
+  append("dropped by the device and taken off", summary.totals.dropped);
+  append("dropped by the device after their record", summary.totals.dropped_late);
+  if (summary.totals.device_dropped > 0)
+    text += fmt::format("; dropped by the device, not taken off: {}", summary.totals.device_dropped);
+  append("tailscaled's own datagrams", summary.underlay.hook);
   if (summary.pressure_drains > 0) text += fmt::format("; early drains: {}", summary.pressure_drains);
-  if (summary.interface_losses > 0)
-    text += fmt::format("; interface lost: {} times", summary.interface_losses);
+  if (summary.gaps > 0) {
+    text += fmt::format("; interface lost: {} times, {:.1f} s without it", summary.gaps,
+                        static_cast<double>(summary.uncounted_ns) * 1e-9);
+  }
   if (summary.windows_unbalanced > 0)
     text += fmt::format("; windows that did not add up: {}", summary.windows_unbalanced);
-  return text;
+  return text + summary.identity_text;
 }
 
 }  // namespace
@@ -84,12 +102,15 @@ ExitCode run(const RunOptions& options) {
   }
   auto settings = agent_options(options);
   if (!settings) return fail(*logger, settings.error(), ExitCode::kHost);
+  auto identity = open_identity(options);
+  if (!identity) return fail(*logger, identity.error(), ExitCode::kUsage);
   auto output = DescriptorOutput::open(options.output);
   if (!output) return fail(*logger, output.error(), ExitCode::kFailed);
 
-  logger->info("flowtally {}: records of node {} every {} ms to {}", FLOWTALLY_VERSION, settings->node_id,
-               options.interval.count(), options.output == "-" ? "stdout" : options.output);
-  auto agent = Agent::start(std::move(*settings), *output, *logger);
+  logger->info("flowtally {}: records every {} ms to {}, who is who from {}", FLOWTALLY_VERSION,
+               options.interval.count(), options.output == "-" ? "stdout" : options.output,
+               options.identity_file.empty() ? options.tailscaled_socket : options.identity_file);
+  auto agent = Agent::start(std::move(*settings), std::move(*identity), *output, *logger);
   if (!agent) return fail(*logger, agent.error(), code_of(agent.error()));
   if (options.duration) {
     if (auto timed = StopSignal::after(*options.duration); !timed) {
@@ -97,7 +118,7 @@ ExitCode run(const RunOptions& options) {
     }
   }
   const auto ended = (*agent)->run(stop->fd());
-  const AgentSummary& summary = (*agent)->summary();
+  const AgentSummary summary = (*agent)->summary();
   logger->info("{}", summary_text(summary));
   if (!ended) return fail(*logger, ended.error(), ExitCode::kFailed);
   return summary.windows_unbalanced == 0 ? ExitCode::kOk : ExitCode::kNotConserved;
