@@ -203,7 +203,8 @@ class LocalApi::Multi {
         turn_.answer = std::move(answer);
       } else {
         if (answer.body) {
-          answer.body = fail(Error(ErrorCode::kIo, "tailscaled closed its bus"));
+          answer.body =
+              fail(Error(ErrorCode::kIo, "tailscaled closed its bus").during("GET " + transfer->name));
         }
         turn_.bus_ended = std::move(answer);
       }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <string_view>
 #include <system_error>
 #include <tuple>
 #include <utility>
@@ -57,6 +58,11 @@ ReadSchedule::Limits limits_of(const TailscaledOptions& options) {
 std::string self_text(const model::Tailnet& tailnet) {
   const model::Node& self = tailnet.self;
   return self.name.empty() ? self.id : fmt::format("{} ({})", self.id, self.name);
+}
+
+/// What failed, and how it goes on; an error's text ends with a full stop where it has a remedy.
+std::string sentences(std::string_view what, std::string_view how) {
+  return fmt::format("{}{} {}", what, what.ends_with('.') ? "" : ".", how);
 }
 
 /// None where they cannot be listed: then tailscaled's ports are not known, nothing worse.
@@ -234,13 +240,12 @@ void TailscaledSource::finish_read() {
   if (read_.running() || (first && knows_self)) publish();
   if (!read_.running()) {
     say_condition(Condition::kNotRunning, read_.backend_state,
-                  fmt::format("tailscaled is not running as a node: its state is {}{}", read_.backend_state,
+                  fmt::format("tailscaled is not running as a node: its state is {}. {}", read_.backend_state,
                               age_text()));
   } else if (!prefs_fault_.empty()) {
-    say_condition(
-        Condition::kBad, prefs_fault_,
-        fmt::format("{}; {}", prefs_fault_,
-                    prefs_ ? "the last known preferences hold" : "traffic is classified by address ranges"));
+    say_condition(Condition::kBad, prefs_fault_,
+                  sentences(prefs_fault_, prefs_ ? "The last known preferences hold"
+                                                 : "Traffic is classified by address ranges"));
   } else {
     say_condition(
         Condition::kGood, "",
@@ -254,7 +259,7 @@ void TailscaledSource::finish_read() {
 void TailscaledSource::fail_read(Condition condition, const base::Error& error) {
   socket_mark_.reset();
   const std::string why = error.text();
-  say_condition(condition, why, why + age_text());
+  say_condition(condition, why, sentences(why, age_text()));
   {
     const std::lock_guard lock(mutex_);
     status_.last_error = why;
@@ -275,6 +280,7 @@ void TailscaledSource::end_read(bool ok) {
     status_.peers_left_out = read_.peers_left_out;
   }
   status_.remembered_endpoints = memory_.size();
+  hand_over_events();
   ended_for_ = read_ticket_;
   if (read_published_) read_for_ = read_ticket_;
   read_ended_.notify_all();
@@ -304,7 +310,7 @@ void TailscaledSource::say_self(const model::Tailnet& before, const model::Tailn
     text += after.udp_ports.empty() ? ", its UDP port unknown"
                                     : fmt::format(", its UDP port {}", fmt::join(after.udp_ports, " and "));
   }
-  push_event({.kind = Event::Kind::kSelfChanged, .text = std::move(text)});
+  said_.push_back({.kind = Event::Kind::kSelfChanged, .text = std::move(text)});
 }
 
 void TailscaledSource::say_condition(Condition condition, const std::string& why, const std::string& text) {
@@ -314,23 +320,25 @@ void TailscaledSource::say_condition(Condition condition, const std::string& why
   const Event::Kind kind = condition == Condition::kGood  ? Event::Kind::kReached
                            : condition == Condition::kBad ? Event::Kind::kBadAnswer
                                                           : Event::Kind::kLost;
-  push_event({.kind = kind, .text = text});
+  said_.push_back({.kind = kind, .text = text});
 }
 
 std::string TailscaledSource::age_text() const {
   const std::int64_t read_ns = snapshot_.read_boot_ns;  // written by this thread only
-  if (read_ns == 0) return "; no node is known yet";
-  return fmt::format("; the nodes of {} s ago go on serving",
-                     (base::now().boot_ns - read_ns) / 1'000'000'000);
+  if (read_ns == 0) return "No node is known yet";
+  return fmt::format("The nodes of {} s ago go on serving", (base::now().boot_ns - read_ns) / 1'000'000'000);
 }
 
-void TailscaledSource::push_event(Event event) {
-  const std::lock_guard lock(mutex_);
-  if (events_.size() >= kEventsMax) {
-    events_.erase(events_.begin());
-    ++status_.events_lost;
+void TailscaledSource::hand_over_events() {
+  if (said_.empty()) return;
+  for (Event& event : said_) {
+    if (events_.size() >= kEventsMax) {
+      events_.erase(events_.begin());
+      ++status_.events_lost;
+    }
+    events_.push_back(std::move(event));
   }
-  events_.push_back(std::move(event));
+  said_.clear();
   const std::uint64_t one = 1;
   static_cast<void>(::write(event_fd_.get(), &one, sizeof(one)));  // EAGAIN: it is readable already
 }

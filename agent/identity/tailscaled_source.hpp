@@ -62,7 +62,7 @@ class TailscaledSource final : public IdentitySource {
   void publish();
   void say_self(const model::Tailnet& before, const model::Tailnet& after);
   void say_condition(Condition condition, const std::string& why, const std::string& text);
-  void push_event(Event event);
+  void hand_over_events();  // with mutex_ held
   [[nodiscard]] std::string age_text() const;
 
   // Constant after construction.
@@ -85,6 +85,7 @@ class TailscaledSource final : public IdentitySource {
   std::optional<bool> socket_mark_{};
   Condition condition_ = Condition::kUnknown;
   std::string condition_why_{};
+  std::vector<Event> said_{};  ///< handed over at the end of the read, with the status that goes with them
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
