@@ -158,14 +158,66 @@ Status read_counters(dom::element value, Counters& to) {
   return {};
 }
 
-Status read_traffic(dom::element value, std::vector<Flow>& to) {
-  dom::array entries;
-  if (value.get(entries) != simdjson::SUCCESS) return corrupt("is not an array");
-  to.reserve(entries.size());  // simdjson counts up to 2^24 - 1
-  for (const dom::element entry : entries) {
-    auto read = read_object(entry, to.emplace_back(), kFlowFields);
-    if (!read) return fail(std::move(read.error()).during(fmt::format("entry {}", to.size())));
+template <class Element>
+Status read_list(dom::element value, std::vector<Element>& to, Status (*read)(dom::element, Element&)) {
+  dom::array elements;
+  if (value.get(elements) != simdjson::SUCCESS) return corrupt("is not an array");
+  to.reserve(elements.size());  // simdjson counts up to 2^24 - 1
+  for (const dom::element element : elements) {
+    auto done = read(element, to.emplace_back());
+    if (!done) return fail(std::move(done.error()).during(fmt::format("entry {}", to.size())));
   }
+  return {};
+}
+
+Status read_flow(dom::element value, Flow& to) {
+  auto read = read_object(value, to, kFlowFields);
+  if (!read) return fail(std::move(read.error()));
+  return {};
+}
+
+Status read_traffic(dom::element value, std::vector<Flow>& to) { return read_list(value, to, read_flow); }
+
+Status read_address(dom::element value, model::Address& to) {
+  auto text = read_text(value);
+  if (!text) return fail(std::move(text.error()));
+  const auto address = model::parse_address(*text);
+  if (!address) return corrupt(fmt::format("{} is not an address", shown(*text)));
+  to = *address;
+  return {};
+}
+
+constexpr Field<model::RecordNode> kNodeFields[] = {
+    {"nodeId", [](dom::element value, model::RecordNode& to) { return read_string(value, to.id); }},
+    {"name", [](dom::element value, model::RecordNode& to) { return read_string(value, to.name); }},
+    {"addresses",
+     [](dom::element value, model::RecordNode& to) { return read_list(value, to.addresses, read_address); }},
+    {"os", [](dom::element value, model::RecordNode& to) { return read_string(value, to.os); }},
+    {"user", [](dom::element value, model::RecordNode& to) { return read_string(value, to.user); }},
+    {"tags",
+     [](dom::element value, model::RecordNode& to) { return read_list(value, to.tags, read_string); }},
+};
+
+Status read_node(dom::element value, model::RecordNode& to) {
+  auto seen = read_object(value, to, kNodeFields);
+  if (!seen) return fail(std::move(seen.error()));
+  if ((*seen & 1U) == 0) return corrupt("has no field nodeId");
+  return {};
+}
+
+constexpr Field<model::Underlay> kUnderlayFields[] = {
+    {"totals", [](dom::element value, model::Underlay& to) { return read_counters(value, to.hook); }},
+    {"unmapped", [](dom::element value, model::Underlay& to) { return read_counters(value, to.unmapped); }},
+    {"disco", [](dom::element value, model::Underlay& to) { return read_counters(value, to.disco); }},
+    {"stun", [](dom::element value, model::Underlay& to) { return read_counters(value, to.stun); }},
+    {"other", [](dom::element value, model::Underlay& to) { return read_counters(value, to.other); }},
+    {"tcp", [](dom::element value, model::Underlay& to) { return read_counters(value, to.tcp); }},
+};
+
+Status read_underlay(dom::element value, model::Underlay& to) {
+  to.counted = true;
+  auto read = read_object(value, to, kUnderlayFields);
+  if (!read) return fail(std::move(read.error()));
   return {};
 }
 
@@ -178,6 +230,12 @@ constexpr Field<model::Accounting> kAccountingFields[] = {
     {"coarse", [](dom::element value, model::Accounting& to) { return read_counters(value, to.coarse); }},
     {"unparsed", [](dom::element value, model::Accounting& to) { return read_counters(value, to.unparsed); }},
     {"excluded", [](dom::element value, model::Accounting& to) { return read_counters(value, to.excluded); }},
+    {"dropped", [](dom::element value, model::Accounting& to) { return read_counters(value, to.dropped); }},
+    {"droppedLate",
+     [](dom::element value, model::Accounting& to) { return read_counters(value, to.dropped_late); }},
+    {"deviceDropped",
+     [](dom::element value, model::Accounting& to) { return read_number(value, to.device_dropped); }},
+    {"underlay", [](dom::element value, model::Accounting& to) { return read_underlay(value, to.underlay); }},
 };
 
 Status read_accounting(dom::element value, model::Accounting& to) {
@@ -192,8 +250,18 @@ constexpr Field<model::Record> kRecordFields[] = {
     {"nodeId", [](dom::element value, model::Record& to) { return read_string(value, to.node_id); }},
     {"start", [](dom::element value, model::Record& to) { return read_time(value, to.start_ns); }},
     {"end", [](dom::element value, model::Record& to) { return read_time(value, to.end_ns); }},
+    {"srcNode",
+     [](dom::element value, model::Record& to) { return read_node(value, to.src_node.emplace()); }},
+    {"dstNodes",
+     [](dom::element value, model::Record& to) { return read_list(value, to.dst_nodes, read_node); }},
     {"virtualTraffic",
      [](dom::element value, model::Record& to) { return read_traffic(value, to.virtual_traffic); }},
+    {"subnetTraffic",
+     [](dom::element value, model::Record& to) { return read_traffic(value, to.subnet_traffic); }},
+    {"exitTraffic",
+     [](dom::element value, model::Record& to) { return read_traffic(value, to.exit_traffic); }},
+    {"physicalTraffic",
+     [](dom::element value, model::Record& to) { return read_traffic(value, to.physical_traffic); }},
     {"accounting",
      [](dom::element value, model::Record& to) { return read_accounting(value, to.accounting); }},
 };

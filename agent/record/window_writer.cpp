@@ -1,86 +1,62 @@
 // This file cuts a window into records. The number of parts stands in every part, so it has to be known
-// before the first is written: a first pass over the flows only measures them (entry_bytes), greedily filling
-// parts, and a second one writes. That costs a fraction of the writing and keeps memory at one line; holding
-// the text of all parts would cost 13 MB at 100,000 flows.
+// before the first is written: a first pass over the flows only measures them (part_plan.hpp), filling parts
+// one after the other, and a second one writes. That costs a fraction of the writing and keeps memory at one
+// line; holding the text of all parts would cost 13 MB at 100,000 flows.
 #include "record/window_writer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <limits>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/check.hpp"
+#include "record/node.hpp"
+#include "record/part_plan.hpp"
 
 namespace flowtally::record {
 namespace {
 
+using model::Accounting;
+using model::ClassifiedWindow;
 using model::Counters;
-using model::Flow;
+using model::TrafficClass;
 
-/// The flows and coarse flows of a window as one sequence in record order. A view: the window must outlive
-/// it.
-class Listing {
- public:
-  struct Entry {
-    const Flow& flow;
-    bool coarse;
-  };
-
-  explicit Listing(const model::Window& window) noexcept : flows_(window.flows), coarse_(window.coarse) {}
-
-  [[nodiscard]] bool empty() const noexcept { return flows_.empty() && coarse_.empty(); }
-  /// Takes the next one; there must be one.
-  Entry take() noexcept {
-    const bool coarse =
-        flows_.empty() || (!coarse_.empty() && model::record_order(coarse_.front(), flows_.front()));
-    std::span<const Flow>& from = coarse ? coarse_ : flows_;
-    const Flow& flow = from.front();
-    from = from.subspan(1);
-    return {.flow = flow, .coarse = coarse};
-  }
-
- private:
-  std::span<const Flow> flows_;
-  std::span<const Flow> coarse_;
-};
-
-/// How many entries each part has: as many as go into `room` bytes, commas included.
-std::vector<std::size_t> plan_parts(Listing listing, std::size_t room) {
-  std::vector<std::size_t> parts;
-  std::size_t entries = 0;
-  std::size_t used = 0;
-  while (!listing.empty()) {
-    const std::size_t bytes = entry_bytes(listing.take().flow) + 1;
-    if (used + bytes > room) {
-      parts.push_back(entries);
-      entries = 0;
-      used = 0;
-    }
-    ++entries;
-    used += bytes;
-  }
-  if (entries > 0) parts.push_back(entries);
-  return parts;
+/// The accounting of the window, as if it were one record.
+Accounting accounting_of(const ClassifiedWindow& window, std::string_view boot_id) {
+  Accounting whole{.boot_id = std::string(boot_id),
+                   .epoch = window.epoch,
+                   .totals = window.totals.hook,
+                   .coarse = window.coarse,
+                   .unparsed = window.totals.unparsed,
+                   .excluded = window.totals.excluded,
+                   .dropped = window.totals.dropped,
+                   .dropped_late = window.totals.dropped_late,
+                   .device_dropped = window.totals.device_dropped,
+                   .underlay = {}};
+  if (window.underlay.counted) whole.underlay = window.underlay;
+  whole.underlay.rest = {};  // it is in `unmapped`
+  return whole;
 }
 
-/// The most that the accounting can be for this boot id, whatever the numbers.
-std::size_t accounting_bytes_max(std::string_view boot_id) {
-  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-  constexpr Counters kLongest{.tx_packets = kMost, .tx_bytes = kMost, .rx_packets = kMost, .rx_bytes = kMost};
-  constexpr auto kParts = std::numeric_limits<std::uint32_t>::max();
+/// Bytes that no part's accounting exceeds: each has the same or smaller numbers, and fewer of them.
+std::size_t accounting_bytes_max(Accounting whole) {
+  whole.part = std::numeric_limits<std::uint32_t>::max();
+  whole.parts = whole.part;
   std::string text;
-  append_accounting({.boot_id = std::string(boot_id),
-                     .epoch = kMost,
-                     .part = kParts,
-                     .parts = kParts,
-                     .totals = kLongest,
-                     .coarse = kLongest,
-                     .unparsed = kLongest,
-                     .excluded = kLongest},
-                    text);
+  append_accounting(whole, text);
   return text.size();
+}
+
+/// Nothing was listed and nothing counted: there is nothing to say.
+bool idle(const ClassifiedWindow& window, const Accounting& whole) {
+  const auto empty = [](const std::vector<model::Flow>& flows) { return flows.empty(); };
+  const Accounting nothing{
+      .boot_id = whole.boot_id, .epoch = whole.epoch, .underlay = {.counted = whole.underlay.counted}};
+  return std::ranges::all_of(window.traffic, empty) && whole == nothing;
 }
 
 std::uint64_t take_number(std::uint64_t wanted, std::uint64_t& left) noexcept {
@@ -105,7 +81,7 @@ constexpr std::int64_t slew_max_ns(std::int64_t length_ns) noexcept { return 1'0
 /// Windows follow each other without a gap, so as a rule the start is the end of the one before. Where the
 /// wall clock was set meanwhile, the start is measured back from the end on the boot clock: that makes no
 /// negative window.
-LineHead head_of(const model::Window& window, std::string_view node_id) noexcept {
+LineHead head_of(const ClassifiedWindow& window, std::string_view node_id) noexcept {
   const std::int64_t length_ns = std::max<std::int64_t>(0, window.end.boot_ns - window.start.boot_ns);
   const std::int64_t measured_ns = window.end.wall_ns - length_ns;
   const bool set_meanwhile = std::abs(window.start.wall_ns - measured_ns) > slew_max_ns(length_ns);
@@ -118,78 +94,108 @@ LineHead head_of(const model::Window& window, std::string_view node_id) noexcept
 /// What is the same in all parts, and what is left for those to come.
 class Parts {
  public:
-  Parts(const model::Window& window, const Identity& identity, const WriteOptions& options)
-      : window_(window), options_(options), listing_(window), hook_left_(window.totals.hook) {
+  Parts(const ClassifiedWindow& window, const Identity& identity, const WriteOptions& options,
+        Accounting whole)
+      : window_(window), options_(options), whole_(std::move(whole)) {
     append_head(head_of(window, identity.node_id), head_);
-    accounting_.boot_id = identity.boot_id;
-    accounting_.epoch = window.epoch;
-    std::size_t frame = head_.size() + kTrafficBegin.size() + kTrafficEnd.size() + kLineEnd.size();
-    if (options.accounting) frame += accounting_bytes_max(identity.boot_id);
-    FLOWTALLY_CHECK(frame + kEntryBytesMax < kRecordBytesMax);
-    plan_ = plan_parts(listing_, kRecordBytesMax - frame + 1);    // the last entry has no comma
-    if (plan_.empty() && options.accounting) plan_.push_back(0);  // the totals alone
-    accounting_.parts = static_cast<std::uint32_t>(plan_.size());
+    if (const model::Node& self = window.nodes->node(model::NodeIndex::kSelf); !self.id.empty()) {
+      head_ += kSrcNode;
+      append_node(self, head_);
+    }
+    std::size_t frame = head_.size() + kLineEnd.size();
+    if (options.accounting) frame += accounting_bytes_max(whole_);
+    FLOWTALLY_CHECK(frame + kDstNodesBegin.size() + 2 * (kNodeBytesMax + 1) + kListBytesMax + kEntryBytesMax <
+                    kRecordBytesMax);
+    plan_ = plan_parts(window, kRecordBytesMax - frame);
+    if (plan_.empty() && options.accounting) plan_.emplace_back();  // the accounting alone
+    whole_.parts = static_cast<std::uint32_t>(plan_.size());
   }
 
   void write(const LineSink& sink) {
-    for (const std::size_t entries : plan_) {
+    for (const Part& part : plan_) {
       line_ = head_;
-      const Counters listed = append_traffic(entries);
-      if (options_.accounting) append_proof(listed);
+      append_dst_nodes(part);
+      Counters listed = append_traffic(part, TrafficClass::kVirtual);
+      listed += append_traffic(part, TrafficClass::kSubnet);
+      listed += append_traffic(part, TrafficClass::kExit);
+      const Counters below = append_traffic(part, TrafficClass::kPhysical);
+      if (options_.accounting) append_accounting(share(listed, below), line_);
       line_ += kLineEnd;
       FLOWTALLY_CHECK(line_.size() <= kRecordBytesMax);
       sink(line_);
-      ++accounting_.part;
+      ++whole_.part;
     }
   }
 
  private:
-  /// The next `entries` flows; what they sum up to.
-  Counters append_traffic(std::size_t entries) {
-    Counters listed;
-    accounting_.coarse = {};
-    if (entries == 0) return listed;
-    line_ += kTrafficBegin;
-    for (std::size_t entry = 0; entry < entries; ++entry) {
-      const auto [flow, coarse] = listing_.take();
-      if (entry > 0) line_ += ',';
-      append_entry(flow, line_);
-      listed += flow.counters;
-      if (coarse) accounting_.coarse += flow.counters;
+  /// Of the frame of any list: `,"physicalTraffic":[` and `]`.
+  static constexpr std::size_t kListBytesMax = kTrafficBegin.back().size() + kListEnd.size();
+
+  void append_dst_nodes(const Part& part) {
+    if (part.dst_nodes.empty()) return;
+    line_ += kDstNodesBegin;
+    for (const model::NodeIndex node : part.dst_nodes) {
+      append_node(window_.nodes->node(node), line_);
+      line_ += ',';
     }
-    line_ += kTrafficEnd;
+    line_.pop_back();  // the last comma
+    line_ += kListEnd;
+  }
+
+  /// The next flows of a list, as many as the part has; what they sum up to.
+  Counters append_traffic(const Part& part, TrafficClass which) {
+    const auto place = static_cast<std::size_t>(which);
+    const std::size_t entries = part.entries[place];
+    Counters listed;
+    if (entries == 0) return listed;
+    line_ += kTrafficBegin[place];
+    const auto flows = std::span(window_.of(which)).subspan(next_[place], entries);
+    next_[place] += entries;
+    for (const model::Flow& flow : flows) {
+      append_entry(flow, line_);
+      line_ += ',';
+      listed += flow.counters;
+    }
+    line_.pop_back();  // the last comma
+    line_ += kListEnd;
     return listed;
   }
 
-  void append_proof(const Counters& listed) {
-    if (accounting_.part < accounting_.parts) {
-      accounting_.totals = take(listed, hook_left_);
-    } else {
-      accounting_.totals = hook_left_;
-      accounting_.unparsed = window_.totals.unparsed;
-      accounting_.excluded = window_.totals.excluded;
+  /// The accounting of this part. `whole_` has what no part has had yet, so the last one takes all of it.
+  Accounting share(const Counters& listed, const Counters& below) {
+    Accounting share = whole_;
+    if (whole_.part < whole_.parts) {
+      share = {.boot_id = whole_.boot_id,
+               .epoch = whole_.epoch,
+               .part = whole_.part,
+               .parts = whole_.parts,
+               .totals = take(listed, whole_.totals),
+               .underlay = {.hook = take(below, whole_.underlay.hook)}};
     }
-    append_accounting(accounting_, line_);
+    share.underlay.counted = false;
+    share.underlay.counted = share.underlay != model::Underlay{};  // written where something is in it
+    return share;
   }
 
-  const model::Window& window_;
+  const ClassifiedWindow& window_;
   const WriteOptions& options_;
   std::string head_;
-  std::vector<std::size_t> plan_;  ///< entries of each part
-  Listing listing_;
-  Counters hook_left_;  ///< of the hook totals: not yet in a part
-  model::Accounting accounting_;
+  std::vector<Part> plan_;
+  std::array<std::size_t, model::kTrafficClasses> next_{};  ///< first entry of each list not in a part yet
+  Accounting whole_;  ///< of the window, less the totals of the parts that are written
   std::string line_;
 };
 
 }  // namespace
 
-void write_window(const model::Window& window, const Identity& identity, const WriteOptions& options,
+void write_window(const ClassifiedWindow& window, const Identity& identity, const WriteOptions& options,
                   const LineSink& sink) {
   FLOWTALLY_CHECK(identity.node_id.size() <= kIdentityBytesMax &&
                   identity.boot_id.size() <= kIdentityBytesMax);
-  if (window.idle()) return;
-  Parts(window, identity, options).write(sink);
+  FLOWTALLY_CHECK(window.nodes != nullptr);
+  Accounting whole = accounting_of(window, identity.boot_id);
+  if (idle(window, whole)) return;
+  Parts(window, identity, options, std::move(whole)).write(sink);
 }
 
 }  // namespace flowtally::record

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string_view>
 
-#include "model/window.hpp"
+#include "model/classified_window.hpp"
 #include "record/writer.hpp"
 
 namespace flowtally::record {
@@ -28,14 +28,19 @@ struct Identity {
 /// Takes one line with its line end; the text is valid during the call only.
 using LineSink = std::function<void(std::string_view)>;
 
-/// Calls `sink` for each record of the window, in order. Flows and coarse flows, each in record order, become
-/// one array in record order, which is cut where a record is full: none is longer than kRecordBytesMax. Sums
-/// over the records of a window are those of the window: the totals of all but the last are what they list,
-/// the last has the rest of the hook totals, and `unparsed` and `excluded`.
+/// Calls `sink` for each record of the window, in order. The lists of the window, virtual, subnet, exit and
+/// physical, are one sequence that is cut where a record is full: none is longer than kRecordBytesMax. Each
+/// record names the nodes that it speaks of: this one, unless nothing is known of it, and the others whose
+/// address stands in its entries.
 ///
-/// An idle window has no record. A window without a flow has one record without traffic, or none where the
-/// accounting is left out. Besides the window, memory for one line is used, whatever the number of flows.
-void write_window(const model::Window& window, const Identity& identity, const WriteOptions& options,
-                  const LineSink& sink);
+/// Sums over the records of a window are those of the window: the totals of all but the last are what they
+/// list, the last has the rest of the hook totals and everything else of the accounting. `unmapped` of the
+/// window's underlay includes its `rest`.
+///
+/// An idle window has no record. A window that lists nothing has one record without traffic, or none where
+/// the accounting is left out. Besides the window, memory for one line is used, for the plan of the parts and
+/// eight bytes for each node that is known.
+void write_window(const model::ClassifiedWindow& window, const Identity& identity,
+                  const WriteOptions& options, const LineSink& sink);
 
 }  // namespace flowtally::record

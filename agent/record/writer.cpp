@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "record/node.hpp"
 #include "record/text.hpp"
 
 namespace flowtally::record {
@@ -69,6 +70,34 @@ void append_counters(std::string_view name, const model::Counters& counters, std
   out.append(text, put_braces(text, put_counters(counters, text)));
 }
 
+void append_unless_zero(std::string_view name, const model::Counters& counters, std::string& out) {
+  if (!counters.zero()) append_counters(name, counters, out);
+}
+
+void append_underlay(const model::Underlay& underlay, std::string& out) {
+  append_counters(",\"underlay\":{\"totals\":", underlay.hook, out);
+  append_unless_zero(",\"unmapped\":", underlay.unmapped, out);
+  append_unless_zero(",\"disco\":", underlay.disco, out);
+  append_unless_zero(",\"stun\":", underlay.stun, out);
+  append_unless_zero(",\"other\":", underlay.other, out);
+  append_unless_zero(",\"tcp\":", underlay.tcp, out);
+  out += '}';
+}
+
+/// `begin`, the elements with commas between, kListEnd; nothing where there are none.
+template <class Element>
+void append_list(std::string_view begin, const std::vector<Element>& elements, std::string& out,
+                 void (*append)(const Element&, std::string&)) {
+  if (elements.empty()) return;
+  out += begin;
+  for (const Element& element : elements) {
+    append(element, out);
+    out += ',';
+  }
+  out.pop_back();  // the last comma
+  out += kListEnd;
+}
+
 }  // namespace
 
 char* put_entry(const model::Flow& flow, char* to) noexcept {
@@ -116,23 +145,30 @@ void append_accounting(const model::Accounting& accounting, std::string& out) {
   out += ",\"parts\":";
   append_number(accounting.parts, out);
   append_counters(",\"totals\":", accounting.totals, out);
-  if (!accounting.coarse.zero()) append_counters(",\"coarse\":", accounting.coarse, out);
-  if (!accounting.unparsed.zero()) append_counters(",\"unparsed\":", accounting.unparsed, out);
-  if (!accounting.excluded.zero()) append_counters(",\"excluded\":", accounting.excluded, out);
+  append_unless_zero(",\"coarse\":", accounting.coarse, out);
+  append_unless_zero(",\"unparsed\":", accounting.unparsed, out);
+  append_unless_zero(",\"excluded\":", accounting.excluded, out);
+  append_unless_zero(",\"dropped\":", accounting.dropped, out);
+  append_unless_zero(",\"droppedLate\":", accounting.dropped_late, out);
+  if (accounting.device_dropped != 0) {
+    out += ",\"deviceDropped\":";
+    append_number(accounting.device_dropped, out);
+  }
+  if (accounting.underlay.counted) append_underlay(accounting.underlay, out);
   out += '}';
 }
 
 void append_record(const model::Record& record, const WriteOptions& options, std::string& out) {
   append_head({.node_id = record.node_id, .start_ns = record.start_ns, .end_ns = record.end_ns}, out);
-  if (!record.virtual_traffic.empty()) {
-    out += kTrafficBegin;
-    for (const model::Flow& flow : record.virtual_traffic) {
-      append_entry(flow, out);
-      out += ',';
-    }
-    out.pop_back();  // the last comma
-    out += kTrafficEnd;
+  if (record.src_node) {
+    out += kSrcNode;
+    append_node(*record.src_node, out);
   }
+  append_list<model::RecordNode>(kDstNodesBegin, record.dst_nodes, out, append_node);
+  append_list(kTrafficBegin[0], record.virtual_traffic, out, append_entry);
+  append_list(kTrafficBegin[1], record.subnet_traffic, out, append_entry);
+  append_list(kTrafficBegin[2], record.exit_traffic, out, append_entry);
+  append_list(kTrafficBegin[3], record.physical_traffic, out, append_entry);
   if (options.accounting) append_accounting(record.accounting, out);
   out += kLineEnd;
 }

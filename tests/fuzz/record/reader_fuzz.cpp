@@ -26,10 +26,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       FLOWTALLY_CHECK(written.size() > kLineBytesMax);
     } else {
       FLOWTALLY_CHECK(*again == *record);
-      for (const auto& flow : record->virtual_traffic) {
-        std::string entry;
-        append_entry(flow, entry);
-        FLOWTALLY_CHECK(entry.size() == entry_bytes(flow));
+      for (const auto* list : {&record->virtual_traffic, &record->subnet_traffic, &record->exit_traffic,
+                               &record->physical_traffic}) {
+        for (const auto& flow : *list) {
+          std::string entry;
+          append_entry(flow, entry);
+          FLOWTALLY_CHECK(entry.size() == entry_bytes(flow));
+        }
       }
     }
   }

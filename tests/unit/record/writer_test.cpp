@@ -1,5 +1,6 @@
 #include "record/writer.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -111,6 +112,48 @@ TEST_CASE("the accounting leaves out what is zero", "[unit]") {
                 R"("coarse":{"txBytes":1},"unparsed":{"rxPkts":1},"excluded":{"rxBytes":1}})");
 }
 
+TEST_CASE("the accounting has drops and the underlay behind the rest", "[unit]") {
+  std::string text;
+  append_accounting({.boot_id = "b",
+                     .excluded = {.rx_bytes = 1},
+                     .dropped = {.tx_packets = 2},
+                     .dropped_late = {.tx_packets = 3},
+                     .device_dropped = 4,
+                     .underlay = {.counted = true,
+                                  .hook = {.tx_packets = 5},
+                                  .disco = {.tx_packets = 6},
+                                  .stun = {.tx_packets = 7},
+                                  .other = {.tx_packets = 8},
+                                  .unmapped = {.tx_packets = 9},
+                                  .tcp = {.tx_packets = 10}}},
+                    text);
+  CHECK(text == R"(,"accounting":{"bootId":"b","epoch":0,"part":1,"parts":1,"totals":{},)"
+                R"("excluded":{"rxBytes":1},"dropped":{"txPkts":2},"droppedLate":{"txPkts":3},)"
+                R"("deviceDropped":4,"underlay":{"totals":{"txPkts":5},"unmapped":{"txPkts":9},)"
+                R"("disco":{"txPkts":6},"stun":{"txPkts":7},"other":{"txPkts":8},"tcp":{"txPkts":10}}})");
+  text.clear();
+  append_accounting({.boot_id = "b", .underlay = {.counted = true, .tcp = {.tx_packets = 10}}}, text);
+  CHECK(text == R"(,"accounting":{"bootId":"b","epoch":0,"part":1,"parts":1,"totals":{},)"
+                R"("underlay":{"totals":{},"tcp":{"txPkts":10}}})");
+}
+
+TEST_CASE("nodes come before traffic, and the lists in Tailscale's order", "[unit]") {
+  model::Record record;
+  record.node_id = "n1";
+  record.src_node = {.id = "n1"};
+  record.dst_nodes = {{.id = "n2"}, {.id = "n3", .os = "linux"}};
+  record.virtual_traffic = {flow_of(1)};
+  record.subnet_traffic = {flow_of(2), flow_of(3)};
+  record.exit_traffic = {flow_of(4)};
+  record.physical_traffic = {flow_of(5)};
+  CHECK(line_of(record, {.accounting = false}) ==
+        R"({"nodeId":"n1","start":"1970-01-01T00:00:00Z","end":"1970-01-01T00:00:00Z",)"
+        R"("srcNode":{"nodeId":"n1"},"dstNodes":[{"nodeId":"n2"},{"nodeId":"n3","os":"linux"}],)"
+        R"("virtualTraffic":[{"proto":1}],"subnetTraffic":[{"proto":2},{"proto":3}],)"
+        R"("exitTraffic":[{"proto":4}],"physicalTraffic":[{"proto":5}]})"
+        "\n");
+}
+
 TEST_CASE("without the accounting a record has Tailscale's fields only", "[unit]") {
   model::Record record;
   record.node_id = "n1";
@@ -137,9 +180,15 @@ TEST_CASE("records of tailscaled, read and written again, are the same bytes", "
   for (const std::string& line : golden_lines("tailscale.ndjson")) {
     auto record = reader.read(line);
     REQUIRE(record);
+    CHECK(record->src_node->id == record->node_id);
+    CHECK_FALSE(record->dst_nodes.empty());
     CHECK_FALSE(record->virtual_traffic.empty());
+    CHECK_FALSE(record->physical_traffic.empty());
     CHECK(line_of(*record, {.accounting = false}) == line + "\n");
-    CHECK(std::ranges::is_sorted(record->virtual_traffic, model::record_order));  // Tailscale's order is ours
+    // Tailscale's order is ours.
+    CHECK(std::ranges::is_sorted(record->dst_nodes, {}, &model::RecordNode::id));
+    CHECK(std::ranges::is_sorted(record->virtual_traffic, model::record_order));
+    CHECK(std::ranges::is_sorted(record->physical_traffic, model::record_order));
   }
 }
 
@@ -152,7 +201,12 @@ TEST_CASE("the worked example of docs/formats/record.md is what we write, and ad
     REQUIRE(record);
     CHECK(line_of(*record) == line + "\n");
     const model::Accounting& proof = record->accounting;
-    CHECK(proof.totals == model::sum(record->virtual_traffic) + proof.unparsed + proof.excluded);
+    CHECK(proof.totals == model::sum(record->virtual_traffic) + model::sum(record->subnet_traffic) +
+                              model::sum(record->exit_traffic) + proof.unparsed + proof.excluded +
+                              proof.dropped);
+    const model::Underlay& below = proof.underlay;
+    CHECK(below.hook ==
+          model::sum(record->physical_traffic) + below.unmapped + below.disco + below.stun + below.other);
   }
   CHECK(examples == 1);
 }
