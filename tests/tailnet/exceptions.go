@@ -12,36 +12,59 @@ import (
 // derpAddress stands for DERP in Tailscale's physical entries; the port is the region.
 var derpAddress = netip.MustParseAddr("127.3.3.40")
 
-// exceptions are the differences between the two logs that are right, in every scenario.
-var exceptions = []flowlog.Exception{
-	{
-		Name: "derp",
-		Reason: "what a relay carries is inside one TLS stream for a whole region: from outside its packets cannot be " +
-			"told apart, so flowtally lists none",
-		Applies: func(_ string, key flowlog.Key, _, ours netlogtype.Counts) bool {
-			return key.Class == flowlog.Physical && key.Dst.Addr() == derpAddress && ours.IsZero()
-		},
-	},
-	{
-		Name:   "tsmp",
-		Reason: "Tailscale's own messages between two tailscaled (protocol 99) never pass the TUN device",
-		Applies: func(_ string, key flowlog.Key, _, ours netlogtype.Counts) bool {
-			return key.Class == flowlog.Virtual && key.Proto == ipproto.TSMP && ours.IsZero()
-		},
+// exceptions are the differences between the two logs that are right, as far as they apply to the scenario. The sums
+// are Tailscale's, by node.
+func exceptions(s scenario, f *findings, tailscale map[string]flowlog.Sums) []flowlog.Exception {
+	all := []flowlog.Exception{relayed, ownMessages, f.socketOverflow(tailscale)}
+	if s.name == "killed" {
+		all = append(all, diedWithTailscaled)
+	}
+	return all
+}
+
+var relayed = flowlog.Exception{
+	Name: "derp",
+	Reason: "what a relay carries is inside one TLS stream for a whole region: from outside its packets cannot be " +
+		"told apart, so flowtally lists none",
+	Applies: func(_ string, key flowlog.Key, _, ours netlogtype.Counts) bool {
+		return key.Class == flowlog.Physical && key.Dst.Addr() == derpAddress && ours.IsZero()
 	},
 }
 
-// exceptionsOfKilled are those of the scenario in which the client's tailscaled is killed: what it had counted and not
-// yet uploaded died with it, so there flowtally has more.
-var exceptionsOfKilled = []flowlog.Exception{
-	{
-		Name:   "died with tailscaled",
-		Reason: "tailscaled was killed with records that it had not uploaded",
-		Applies: func(node string, key flowlog.Key, tailscale, ours netlogtype.Counts) bool {
-			steady := key.Class == flowlog.Virtual && key.Src.Port() == killedPort && key.Dst.Port() == killedPort
-			return node == "n1" && (steady || key.Class == flowlog.Physical) && atLeast(ours, tailscale)
-		},
+var ownMessages = flowlog.Exception{
+	Name:   "tsmp",
+	Reason: "Tailscale's own messages between two tailscaled (protocol 99) never pass the TUN device",
+	Applies: func(_ string, key flowlog.Key, _, ours netlogtype.Counts) bool {
+		return key.Class == flowlog.Virtual && key.Proto == ipproto.TSMP && ours.IsZero()
 	},
+}
+
+var diedWithTailscaled = flowlog.Exception{
+	Name:   "died with tailscaled",
+	Reason: "tailscaled was killed with records that it had not uploaded (scenario `killed`, its node only)",
+	Applies: func(node string, key flowlog.Key, tailscale, ours netlogtype.Counts) bool {
+		steady := key.Class == flowlog.Virtual && key.Src.Port() == killedPort && key.Dst.Port() == killedPort
+		return node == "n1" && (steady || key.Class == flowlog.Physical) && atLeast(ours, tailscale)
+	},
+}
+
+// socketOverflow is about datagrams that reach the node and find tailscaled's socket full. It holds only where the
+// kernel counted such, and where flowtally has exactly as many as the sender's tailscaled says it sent.
+func (f *findings) socketOverflow(tailscale map[string]flowlog.Sums) flowlog.Exception {
+	return flowlog.Exception{
+		Name:   "socket overflow",
+		Reason: "datagrams arrived at the node that tailscaled's socket had no room for: on the wire, but never read",
+		Applies: func(name string, key flowlog.Key, theirs, ours netlogtype.Counts) bool {
+			receiver := f.tailnet.nodeNamed(name)
+			sender := f.tailnet.nodeAt(key.Src.Addr())
+			if key.Class != flowlog.Physical || receiver == nil || sender == nil || !f.overflowed[receiver.Name] {
+				return false
+			}
+			sent := tailscale[sender.Name].SentTo(f.tailnet.hosts[receiver].IPv4, key.Dst.Addr().Is4())
+			return ours.TxPackets == theirs.TxPackets && ours.TxBytes == theirs.TxBytes &&
+				ours.RxPackets == sent.TxPackets && ours.RxBytes == sent.TxBytes
+		},
+	}
 }
 
 // atLeast tells whether no count of a is below that of b.

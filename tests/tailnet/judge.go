@@ -18,12 +18,39 @@ type findings struct {
 	from, to  time.Time
 	anonymous bool // exit traffic's ports and destinations are not in the logs, so known flows cannot be looked up
 	known     map[string]map[netlogtype.Connection]netlogtype.Counts
-	notes     []string
-	faults    []string
+
+	socketDrops map[string]uint64 // by node, at the begin
+	overflowed  map[string]bool   // by node: there were more at the end
+	notes       []string
+	faults      []string
 }
 
 func newFindings(t *tailnet, from time.Time) *findings {
-	return &findings{tailnet: t, from: from, known: map[string]map[netlogtype.Connection]netlogtype.Counts{}}
+	f := &findings{tailnet: t, from: from, known: map[string]map[netlogtype.Connection]netlogtype.Counts{},
+		socketDrops: map[string]uint64{}, overflowed: map[string]bool{}}
+	f.eachSocketDrops(func(name string, drops uint64) { f.socketDrops[name] = drops })
+	return f
+}
+
+// end closes the span.
+func (f *findings) end(at time.Time) {
+	f.to = at
+	f.eachSocketDrops(func(name string, drops uint64) {
+		if drops > f.socketDrops[name] {
+			f.overflowed[name] = true
+			f.note("%s: UDP sockets had no room for %d buffers", name, drops-f.socketDrops[name])
+		}
+	})
+}
+
+func (f *findings) eachSocketDrops(use func(name string, drops uint64)) {
+	for _, n := range f.tailnet.nodes() {
+		drops, err := n.DroppedBySockets()
+		if err != nil {
+			f.fault("%s: %v", n.Name, err)
+		}
+		use(n.Name, drops)
+	}
 }
 
 // expect remembers what the node at the path's begin must have counted. Other hosts count nothing.
@@ -54,13 +81,14 @@ func (f *findings) fault(format string, args ...any) {
 
 // judge compares the logs of the scenario's span and prints what it finds. It tells whether all is well.
 func (f *findings) judge(s scenario, out io.Writer) bool {
-	known := exceptions
-	if s.name == "killed" {
-		known = append(exceptionsOfKilled, exceptions...)
-	}
 	ours, tailscale := map[string]flowlog.Sums{}, map[string]flowlog.Sums{}
 	for _, a := range f.tailnet.agents {
-		comparison := f.judgeAgent(a, known, ours, tailscale)
+		ours[a.name], tailscale[a.name] = f.sums(a)
+		f.checkKnown(a, ours[a.name])
+	}
+	excuses := exceptions(s, f, tailscale)
+	for _, a := range f.tailnet.agents {
+		comparison := flowlog.Compare(a.name, tailscale[a.name], ours[a.name], excuses)
 		summary(out, comparison)
 		if failures := comparison.Failures(); failures > 0 {
 			f.fault("%s: %d flows differ", a.name, failures)
@@ -83,9 +111,9 @@ func (f *findings) judge(s scenario, out io.Writer) bool {
 	return len(f.faults) == 0
 }
 
-// judgeAgent compares an agent's log with that of its node's tailscaled, and leaves their sums in ours and tailscale.
-func (f *findings) judgeAgent(a agent, known []flowlog.Exception,
-	ours, tailscale map[string]flowlog.Sums) flowlog.Comparison {
+// sums reads an agent's records and those of its node's tailscaled, checks what each record must fulfil alone, and
+// adds up those of the span.
+func (f *findings) sums(a agent) (ours, tailscale flowlog.Sums) {
 	all, err := a.Records()
 	if err != nil {
 		f.fault("%s: %v", a.name, err)
@@ -105,15 +133,13 @@ func (f *findings) judgeAgent(a agent, known []flowlog.Exception,
 		f.fault("%s: a record from %v to %v reaches over an end of the span, so nothing is said by sums", a.name,
 			record.Start, record.End)
 	}
-	ours[a.name], tailscale[a.name] = flowlog.Sum(records), flowlog.Sum(theirs)
 	for _, fault := range flowlog.IdentityFaults(theirs, records) {
 		f.fault("%s: %s", a.name, fault)
 	}
 	for _, fault := range flowlog.MissingNodes(records, f.tailnet.byAddress) {
 		f.fault("%s: %s", a.name, fault)
 	}
-	f.checkKnown(a, ours[a.name])
-	return flowlog.Compare(a.name, tailscale[a.name], ours[a.name], known)
+	return flowlog.Sum(records), flowlog.Sum(theirs)
 }
 
 // checkKnown holds what was sent against what flowtally has. Pings share a key with the first fragments of larger

@@ -63,7 +63,7 @@ func listAll() {
 		fmt.Printf("%-18s %s\n", s.name, s.about)
 	}
 	fmt.Println("\nknown differences:")
-	for _, e := range append(exceptions, exceptionsOfKilled...) {
+	for _, e := range exceptions(scenario{name: "killed"}, &findings{}, nil) {
 		fmt.Printf("%-21s %s\n", e.Name, e.Reason)
 	}
 }
@@ -121,7 +121,7 @@ func (t *tailnet) play(s scenario, from time.Time) (time.Time, bool) {
 		f.fault("%v", err)
 	}
 	t.settle()
-	f.to = time.Now().Add(-cutBack)
+	f.end(time.Now().Add(-cutBack))
 	if s.after != nil {
 		if err := s.after(t); err != nil {
 			f.fault("%v", err)

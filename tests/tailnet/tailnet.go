@@ -83,6 +83,26 @@ func build(directory string, programs node.Programs) (*tailnet, error) {
 
 func (t *tailnet) nodes() []*node.Node { return []*node.Node{t.client, t.router, t.exit} }
 
+// nodeNamed gives the node with the name, or on which the agent with the name runs.
+func (t *tailnet) nodeNamed(name string) *node.Node {
+	for _, a := range t.agents {
+		if a.name == name {
+			return a.on
+		}
+	}
+	return nil
+}
+
+// nodeAt gives the node that has the Tailscale address.
+func (t *tailnet) nodeAt(address netip.Addr) *node.Node {
+	for n, host := range t.hosts {
+		if host.IPv4 == address || host.IPv6 == address {
+			return n
+		}
+	}
+	return nil
+}
+
 func (t *tailnet) file(name string) string { return filepath.Join(t.directory, name) }
 
 // buildWan makes the network between the nodes, and on it all that tailscaled talks to.

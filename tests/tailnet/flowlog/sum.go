@@ -101,3 +101,14 @@ func (s Sums) Total(class Class) (keys int, counts netlogtype.Counts) {
 	}
 	return keys, counts
 }
+
+// SentTo is what a node has sent to a peer by one family of the underlay. In physical entries the peer, by its first
+// address, is the source.
+func (s Sums) SentTo(peer netip.Addr, byIPv4 bool) (sent netlogtype.Counts) {
+	for key, counts := range s {
+		if key.Class == Physical && key.Src.Addr() == peer && key.Dst.Addr().Is4() == byIPv4 {
+			sent = sent.Add(counts)
+		}
+	}
+	return netlogtype.Counts{TxPackets: sent.TxPackets, TxBytes: sent.TxBytes}
+}

@@ -34,14 +34,11 @@ func Plug(bridge Port, device string) error {
 	return bridge.In.IP(fmt.Sprintf("link set %s master %s", device, bridge.Device))
 }
 
-// raise gives the device its addresses at once: without duplicate address detection an IPv6 address is usable
-// immediately.
+// raise gives the device its addresses. Without duplicate address detection (nodad, which means nothing to IPv4) an
+// IPv6 address is usable at once.
 func (p Port) raise() error {
-	if err := p.In.Sysctl("ipv6/conf/"+p.Device+"/accept_dad", "0"); err != nil {
-		return fmt.Errorf("%s in %s: %w", p.Device, p.In.Name, err)
-	}
 	for _, address := range p.Addresses {
-		if err := p.In.IP(fmt.Sprintf("address add %s dev %s", address, p.Device)); err != nil {
+		if err := p.In.IP(fmt.Sprintf("address add %s dev %s nodad", address, p.Device)); err != nil {
 			return err
 		}
 	}
