@@ -135,6 +135,16 @@ std::size_t utf8_sequence_bytes(std::string_view text) noexcept {
   return bytes;
 }
 
+/// Bytes that `text` begins with and that stand in a JSON string as they are: nearly always all of it.
+std::size_t plain_bytes(std::string_view text) noexcept {
+  const auto plain = [](char character) {
+    return character >= 0x20 && character < 0x7F && character != '"' && character != '\\';
+  };
+  std::size_t bytes = 0;
+  while (bytes < text.size() && plain(text[bytes])) ++bytes;
+  return bytes;
+}
+
 /// Appends the escape of an ASCII character, if it needs one.
 bool append_escape(unsigned char character, std::string& out) {
   switch (character) {
@@ -243,7 +253,11 @@ char* put_time(std::int64_t unix_ns, char* to) noexcept {
 
 void append_json_string(std::string_view text, std::string& out) {
   out += '"';
-  while (!text.empty()) {
+  while (true) {
+    const std::size_t plain = plain_bytes(text);
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const auto first = static_cast<unsigned char>(text.front());
     const std::size_t bytes = utf8_sequence_bytes(text);
     if (bytes == 0) {
