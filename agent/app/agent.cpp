@@ -161,7 +161,7 @@ void Agent::write_window(const model::Generation& generation) {
                   window.epoch, counters_text(window.totals.hook), counters_text(window.accounted()));
   }
   const model::ClassifiedWindow classified = attribution_.attribute(window);
-  record::write_window(window, {.node_id = attribution_.node_id(classified), .boot_id = boot_id_},
+  record::write_window(classified, {.node_id = attribution_.node_id(classified), .boot_id = boot_id_},
                        {.accounting = options_.accounting},
                        [this](std::string_view line) { output_.add(line); });
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "flow/classifier.hpp"
+#include "record/window_writer.hpp"
 
 namespace flowtally::app {
 
@@ -42,7 +43,8 @@ model::ClassifiedWindow Attribution::attribute(const model::Window& window) {
 const std::string& Attribution::node_id(const model::ClassifiedWindow& window) const {
   if (!options_.node_id.empty()) return options_.node_id;
   const std::string& known = window.nodes->tailnet().self.id;
-  return known.empty() ? options_.node_id_fallback : known;
+  const bool usable = !known.empty() && known.size() <= record::kIdentityBytesMax;
+  return usable ? known : options_.node_id_fallback;
 }
 
 std::optional<TailscaledSockets> Attribution::changed_sockets() {
