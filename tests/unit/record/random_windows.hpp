@@ -28,7 +28,8 @@ class RandomWindows {
     return text;
   }
   model::Node node() {
-    model::Node node{.id = "n" + std::to_string(random_.number(40)) + text()};
+    model::Node node{.id = "n" + std::to_string(random_.number(40))};
+    node.id += text();
     node.name = text();
     node.os = text();
     if (random_.one_in(3)) {

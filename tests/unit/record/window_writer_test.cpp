@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,10 +73,11 @@ class Oracle {
   [[nodiscard]] const model::RecordNode& src() const { return src_; }
 
   [[nodiscard]] std::vector<model::RecordNode> dst_nodes(const model::Record& record) const {
-    std::vector<bool> spoken_of(nodes_.size());
+    std::set<std::pair<std::string, std::size_t>> spoken_of;  // by id; of one id in the tailnet's order
     const auto note = [&](const model::Endpoint& end) {
       const auto owner = owners_.find(end.address);
-      if (owner != owners_.end()) spoken_of[owner->second] = true;
+      if (owner == owners_.end() || owner->second == 0) return;
+      spoken_of.emplace(nodes_[owner->second].id, owner->second);
     };
     for (const auto* list : {&record.virtual_traffic, &record.subnet_traffic, &record.exit_traffic}) {
       for (const Flow& flow : *list) {
@@ -85,10 +87,7 @@ class Oracle {
     }
     for (const Flow& flow : record.physical_traffic) note(flow.local);
     std::vector<model::RecordNode> expected;
-    for (std::size_t at = 1; at < nodes_.size(); ++at) {
-      if (spoken_of[at]) expected.push_back(nodes_[at]);
-    }
-    std::ranges::stable_sort(expected, {}, &model::RecordNode::id);
+    for (const auto& [id, at] : spoken_of) expected.push_back(nodes_[at]);
     return expected;
   }
 
