@@ -21,8 +21,12 @@ type findings struct {
 
 	socketDrops map[string]uint64 // by node, at the begin
 	overflowed  map[string]bool   // by node: there were more at the end
-	notes       []string
-	faults      []string
+
+	flooded uint64 // packets of a flood that the client's device was given
+	// What the client's flowtally says the device has dropped: taken off the flows, and too late for that.
+	dropped, droppedLate netlogtype.Counts
+	notes                []string
+	faults               []string
 }
 
 func newFindings(t *tailnet, from time.Time) *findings {
@@ -98,6 +102,7 @@ func (f *findings) judge(s scenario, out io.Writer) bool {
 		}
 	}
 	f.checkLeast(s, ours)
+	f.checkFlood(ours[f.tailnet.client.Name])
 	f.checkEnds(s, ours, tailscale)
 	for _, text := range f.tailnet.sink.Faults() {
 		f.fault("log sink: %s", text)
@@ -139,6 +144,9 @@ func (f *findings) sums(a agent) (ours, tailscale flowlog.Sums) {
 	for _, fault := range flowlog.MissingNodes(records, f.tailnet.byAddress) {
 		f.fault("%s: %s", a.name, fault)
 	}
+	if a.name == f.tailnet.client.Name {
+		f.dropped, f.droppedLate = flowlog.Dropped(all, f.from, f.to)
+	}
 	return flowlog.Sum(records), flowlog.Sum(theirs)
 }
 
@@ -166,6 +174,25 @@ func (f *findings) checkLeast(s scenario, ours map[string]flowlog.Sums) {
 	}
 }
 
+// checkFlood holds what the device was given against what flowtally lists as sent and what it says was dropped. Of the
+// pings that find out when the flood is over some may be dropped too.
+func (f *findings) checkFlood(ours flowlog.Sums) {
+	if f.flooded == 0 {
+		return
+	}
+	const pingsMax = 50
+	var listed uint64
+	for key, counts := range ours {
+		if key.Class == flowlog.Virtual && key.Src.Port() == floodPort && key.Dst.Port() == floodPort {
+			listed += counts.TxPackets
+		}
+	}
+	f.note("flowtally lists %d of them and says that %d were dropped, and of those listed %d later", listed, f.dropped.TxPackets, f.droppedLate.TxPackets)
+	if sum := listed + f.dropped.TxPackets; sum < f.flooded || sum > f.flooded+pingsMax {
+		f.fault("%d packets were offered, %d are accounted for", f.flooded, sum)
+	}
+}
+
 func (f *findings) checkEnds(s scenario, ours, tailscale map[string]flowlog.Sums) {
 	// One agent for each node, or every loss would be counted twice.
 	for _, a := range f.tailnet.agents {
@@ -176,6 +203,9 @@ func (f *findings) checkEnds(s scenario, ours, tailscale map[string]flowlog.Sums
 	ends := flowlog.BothEnds(ours, tailscale)
 	f.note("both ends: %d flows, %d packets sent, %d of them not received (by Tailscale's logs %d)", ends.Flows,
 		ends.Packets, ends.Lost, ends.TheirLoss)
+	if ends.Flows < s.ends {
+		f.fault("only %d flows are in the records of both ends, %d are expected", ends.Flows, s.ends)
+	}
 	if ends.Appeared > 0 {
 		f.fault("%d packets were received and not sent", ends.Appeared)
 	}

@@ -22,6 +22,7 @@ type scenario struct {
 	run   func(t *tailnet, f *findings) error
 	after func(t *tailnet) error // back to how it was; when the logs are settled
 	least []least
+	ends  int // flows that must be in the records of both ends at least
 }
 
 // least is what a node must have counted in a class.
@@ -44,6 +45,7 @@ var scenarios = []scenario{
 		least: []least{{"n1", flowlog.Virtual, 14, 20000}, {"n2", flowlog.Virtual, 16, 20000},
 			{"n3", flowlog.Virtual, 6, 300}, {"n1", flowlog.Physical, 2, 20000}, {"n2", flowlog.Physical, 2, 20000},
 			{"n3", flowlog.Physical, 2, 300}},
+		ends: 30,
 	},
 	{
 		name:  "subnet",
@@ -72,6 +74,7 @@ var scenarios = []scenario{
 		about: "UDP faster than tailscaled reads, single and super-packets: what the TUN's ring drops was not sent",
 		run:   flood,
 		least: []least{{"n1", flowlog.Virtual, 3, 5000}, {"n2", flowlog.Virtual, 3, 5000}},
+		ends:  6,
 	},
 	{
 		name:  "localapi-away",
@@ -240,23 +243,29 @@ func (t *tailnet) endExit() error {
 	return err
 }
 
+// floodPort is the port of both floods, and no other traffic's.
+const floodPort = 4400
+
 func flood(t *tailnet, f *findings) error {
 	before, err := t.client.DroppedByDevice()
 	if err != nil {
 		return err
 	}
 	paths := families(t.hosts[t.client], t.hosts[t.router])
-	if err := traffic.Flood(paths[0], 4400, 40000, 1, 1100); err != nil {
+	single, err := traffic.Flood(paths[0], floodPort, 40000, 1, 1100)
+	if err != nil {
 		return err
 	}
-	if err := traffic.Flood(paths[1], 4401, 2000, 40, 1200); err != nil {
+	super, err := traffic.Flood(paths[1], floodPort, 2000, 40, 1200)
+	if err != nil {
 		return err
 	}
+	f.flooded = single + super
 	after, err := t.client.DroppedByDevice()
 	if err == nil && after-before < 500 {
 		err = fmt.Errorf("the device has dropped only %d packets: this was no flood", after-before)
 	}
-	f.note("the device has dropped %d buffers", after-before)
+	f.note("offered were %d packets, the device has dropped %d buffers", f.flooded, after-before)
 	if err != nil {
 		return err
 	}

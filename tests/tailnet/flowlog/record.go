@@ -2,6 +2,8 @@
 package flowlog
 
 import (
+	"time"
+
 	"tailscale.com/types/netlogtype"
 )
 
@@ -52,4 +54,16 @@ func WithTraffic(records []Record) (with []Record) {
 		}
 	}
 	return with
+}
+
+// Dropped adds up what, by the records that begin in the span, found the device's ring full: before its record was
+// closed, and after.
+func Dropped(records []Record, from, to time.Time) (inTime, late netlogtype.Counts) {
+	for _, record := range records {
+		if record.Accounting != nil && !record.Start.Before(from) && record.Start.Before(to) {
+			inTime = inTime.Add(record.Accounting.Dropped)
+			late = late.Add(record.Accounting.DroppedLate)
+		}
+	}
+	return inTime, late
 }

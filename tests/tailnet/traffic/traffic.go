@@ -50,6 +50,7 @@ const (
 	headerICMP  = 8
 	// socketBuffer is asked for where bursts are sent, so that none is lost at the receiving socket.
 	socketBuffer = 4 << 20
+	floodBuffer  = 64 << 20
 )
 
 func (p Path) ipHeader() int {
@@ -194,41 +195,43 @@ func setSegment(connection *net.UDPConn, size int) error {
 }
 
 // Flood sends as fast as the socket takes it, `count` times, and waits for nobody: more than tailscaled reads, so that
-// the TUN's ring drops some. With `segments` above 1 each send is a super-packet. The receiver has a socket, which it
-// does not read.
-func Flood(p Path, port uint16, count, segments, size int) error {
+// the TUN's ring drops some. With `segments` above 1 each send is a super-packet. It gives the number of packets that
+// the device was given.
+func Flood(p Path, port uint16, count, segments, size int) (offered uint64, err error) {
 	near, far, err := pair(p, port)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer near.Close()
 	defer far.Close()
+	go io.Copy(io.Discard, far) //nolint:errcheck // ends when far is closed
 	if segments > 1 {
 		if err := setSegment(near, size); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	// The socket's buffer must hold more than the device's queue, or the sender would be held back in time.
-	if err := near.SetWriteBuffer(64 << 20); err != nil {
-		return err
+	// More than the device's ring holds, or the sender would be held back in time.
+	if err := near.SetWriteBuffer(floodBuffer); err != nil {
+		return 0, err
 	}
 	raw, err := near.SyscallConn()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	buffer, to := make([]byte, segments*size), sockaddr(netip.AddrPortFrom(p.Dst, port))
 	var failure error
 	err = raw.Write(func(fd uintptr) bool {
 		for range count {
-			// A queue that is full is what this is for.
 			err := unix.Sendto(int(fd), buffer, 0, to)
-			if err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.ENOBUFS) {
+			if err == nil {
+				offered += uint64(segments)
+			} else if !errors.Is(err, syscall.EAGAIN) {
 				failure = err
 			}
 		}
 		return true
 	})
-	return errors.Join(err, failure)
+	return offered, errors.Join(err, failure)
 }
 
 func sockaddr(address netip.AddrPort) unix.Sockaddr {
