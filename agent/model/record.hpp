@@ -20,13 +20,13 @@ struct Accounting {
   std::uint32_t part = 1;   ///< this record is part `part` of `parts` of its window, from 1
   std::uint32_t parts = 1;
   Counters totals{};        ///< all that passed the hook, dropped packets included
-  Counters coarse{};        ///< of the listed traffic: counted without ports, for lack of room
+  Counters coarse{};        ///< of the window's listed traffic, in the last part: counted without ports
   Counters unparsed{};      ///< not listed: could not be parsed
   Counters excluded{};      ///< not listed: left out as Tailscale does
   Counters dropped{};       ///< not listed: found the device's ring full behind the hook, so never sent
   Counters dropped_late{};  ///< listed in an earlier record, and dropped after it was closed
   std::uint64_t device_dropped = 0;  ///< the device's own count of drops, where they cannot be taken off
-  Underlay underlay{};               ///< what is listed and what is not of tailscaled's own traffic
+  Underlay underlay{};               ///< listed and not, of tailscaled's own traffic; `rest` is in `unmapped`
 
   friend bool operator==(const Accounting&, const Accounting&) = default;
 };
@@ -35,7 +35,7 @@ struct Accounting {
 struct RecordNode {
   std::string id{};
   std::string name{};
-  std::vector<Address> addresses{};  ///< at most one IPv4 and one IPv6 address, in this order
+  std::vector<Address> addresses{};  ///< written: at most one IPv4 and one IPv6 address, in this order
   std::string os{};
   std::string user{};
   std::vector<std::string> tags{};
