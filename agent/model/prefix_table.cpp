@@ -24,6 +24,7 @@ struct PrefixTable::Span {
   Number first;
   Number last;
   Value value = kNothing;
+  std::size_t place = 0;  ///< among the prefixes as they were given
 };
 
 PrefixTable::Number PrefixTable::number_of(const Address& address) noexcept {
@@ -60,8 +61,10 @@ void PrefixTable::Intervals::cut(Number begin, Value value) {
 /// Spans are nested or apart, never half over each other: they are prefixes. So a stack of those that are
 /// open is enough, the innermost, which is the longest prefix, on top.
 PrefixTable::Intervals PrefixTable::flatten(std::vector<Span> spans) {
-  std::stable_sort(spans.begin(), spans.end(), [](const Span& left, const Span& right) {
-    return left.first != right.first ? left.first < right.first : left.last > right.last;
+  // Not std::stable_sort, which libstdc++ 12 builds on something deprecated; so each span knows its place.
+  std::sort(spans.begin(), spans.end(), [](const Span& left, const Span& right) {
+    if (left.first != right.first) return left.first < right.first;
+    return left.last != right.last ? left.last > right.last : left.place < right.place;
   });
   const auto equal = [](const Span& left, const Span& right) {
     return left.first == right.first && left.last == right.last;
@@ -90,7 +93,9 @@ PrefixTable::PrefixTable(const std::vector<std::pair<Prefix, Value>>& prefixes) 
   std::vector<Span> v6;
   for (const auto& [prefix, value] : prefixes) {
     if (!prefix.address.valid()) continue;
-    (prefix.address.family == Address::Family::kV4 ? v4 : v6).push_back(span_of(prefix, value));
+    auto& spans = prefix.address.family == Address::Family::kV4 ? v4 : v6;
+    spans.push_back(span_of(prefix, value));
+    spans.back().place = spans.size();
   }
   v4_ = flatten(std::move(v4));
   v6_ = flatten(std::move(v6));

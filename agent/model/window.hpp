@@ -99,10 +99,10 @@ struct Window {
   /// True where hook totals = flows + coarse + unparsed + excluded + dropped, in packets and bytes, each
   /// direction, and the same holds for the underlay.
   [[nodiscard]] bool conserved() const noexcept;
-  /// Nothing passed a hook.
+  /// Nothing passed a hook, and nothing became known of what had passed before.
   [[nodiscard]] bool idle() const noexcept {
-    return totals.hook.zero() && flows.empty() && coarse.empty() && physical.empty() &&
-           underlay.hook.zero() && underlay.tcp.zero();
+    return totals.hook.zero() && totals.dropped_late.zero() && totals.device_dropped == 0 && flows.empty() &&
+           coarse.empty() && physical.empty() && underlay.hook.zero() && underlay.tcp.zero();
   }
   /// flows + coarse + unparsed + excluded + dropped.
   [[nodiscard]] Counters accounted() const noexcept;
