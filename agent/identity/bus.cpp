@@ -28,12 +28,15 @@ bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") ==
 }  // namespace
 
 unsigned bus_mask(std::string_view version) noexcept {
-  const char* const end = version.data() + version.size();
-  unsigned major = 0;
-  unsigned minor = 0;
-  const auto [dot, error] = std::from_chars(version.data(), end, major);
-  if (error != std::errc{} || dot == end || *dot != '.') return kBusMaskRateLimited;
-  if (std::from_chars(dot + 1, end, minor).ec != std::errc{}) return kBusMaskRateLimited;
+  const auto number = [](std::string_view text) {
+    unsigned value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+  };
+  const std::size_t dot = version.find('.');
+  if (dot == std::string_view::npos) return kBusMaskRateLimited;
+  const unsigned major = number(version.substr(0, dot));
+  const unsigned minor = number(version.substr(dot + 1));
   return major > 1 || (major == 1 && minor >= 100) ? kBusMaskPatches : kBusMaskRateLimited;
 }
 

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <map>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -86,15 +85,15 @@ base::Status complete(const std::string& file, FileNode& to, std::string_view wh
 struct FileTailnet {
   model::Tailnet tailnet{};
   model::RoutingPrefs prefs{};
-  std::optional<FileNode> self{};
+  FileNode self{};  ///< without a place: not there
   std::vector<FileNode> peers{};
   std::string exit_node{};
   const YamlNode* exit_node_at = nullptr;
 };
 
 base::Status read_self(const Place& place, const YamlNode& node, FileTailnet& to) {
-  to.self = FileNode{.at = &node};
-  return read_map(place.file, node, "node", *to.self, kSelfFields);
+  to.self = {.at = &node};
+  return read_map(place.file, node, "node", to.self, kSelfFields);
 }
 
 base::Status read_peers(const Place& place, const YamlNode& node, FileTailnet& to) {
@@ -168,7 +167,7 @@ base::Status check_unique(const std::string& file, const FileTailnet& read) {
     }
     return {};
   };
-  if (auto taken = take(*read.self); !taken) return taken;
+  if (auto taken = take(read.self); !taken) return taken;
   for (const FileNode& peer : read.peers) {
     if (auto taken = take(peer); !taken) return taken;
   }
@@ -199,14 +198,11 @@ struct FileCloser {
 base::Result<std::string> read_file(const std::string& path) {
   const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "re"));
   if (!file) return fail(Error::from_errno(errno, "open the identity file " + path));
-  std::string text;
-  std::array<char, 65536> part{};
-  while (const std::size_t bytes = std::fread(part.data(), 1, part.size(), file.get())) {
-    text.append(part.data(), bytes);
-    if (text.size() > kIdentityFileBytesMax) {
-      return fail(Error(ErrorCode::kResource, fmt::format("the identity file {} is longer than {} bytes",
-                                                          path, kIdentityFileBytesMax)));
-    }
+  std::string text(kIdentityFileBytesMax + 1, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+  if (text.size() > kIdentityFileBytesMax) {
+    return fail(Error(ErrorCode::kResource, fmt::format("the identity file {} is longer than {} bytes", path,
+                                                        kIdentityFileBytesMax)));
   }
   if (std::ferror(file.get()) != 0) return fail(Error::from_errno(errno, "read the identity file " + path));
   return text;
@@ -221,12 +217,12 @@ base::Result<model::Tailnet> parse_identity(std::string_view text, const std::st
   FileTailnet read;
   if (auto mapped = read_map(name, *tree, "an identity file", read, kTopFields); !mapped)
     return fail(std::move(mapped.error()));
-  if (!read.self) {
+  if (read.self.at == nullptr) {
     return fail(yaml_error(name, *tree, "there is no node")
                     .advise("Describe this node: \"node:\" with id and addresses"));
   }
-  read.self->node.primary_routes = read.prefs.advertised_routes;
-  if (auto done = complete(name, *read.self, "node"); !done) return fail(std::move(done.error()));
+  read.self.node.primary_routes = read.prefs.advertised_routes;
+  if (auto done = complete(name, read.self, "node"); !done) return fail(std::move(done.error()));
   for (FileNode& peer : read.peers) {
     if (auto done = complete(name, peer, "a peer"); !done) return fail(std::move(done.error()));
   }
@@ -235,7 +231,7 @@ base::Result<model::Tailnet> parse_identity(std::string_view text, const std::st
 
   model::Tailnet tailnet = std::move(read.tailnet);
   tailnet.source = model::Tailnet::Source::kFile;
-  tailnet.self = std::move(read.self->node);
+  tailnet.self = std::move(read.self.node);
   for (FileNode& peer : read.peers) tailnet.peers.push_back(std::move(peer.node));
   std::ranges::sort(tailnet.peers, {}, &model::Node::id);
   std::ranges::sort(tailnet.udp_ports);

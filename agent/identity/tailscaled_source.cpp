@@ -116,9 +116,10 @@ Status TailscaledSource::status() const {
 }
 
 std::vector<Event> TailscaledSource::take_events() {
-  const std::lock_guard lock(mutex_);
+  // First, so that what comes meanwhile is at worst announced twice. EAGAIN: there was none.
   std::uint64_t count = 0;
-  static_cast<void>(::read(event_fd_.get(), &count, sizeof(count)));  // EAGAIN: there was none
+  static_cast<void>(::read(event_fd_.get(), &count, sizeof(count)));
+  const std::lock_guard lock(mutex_);
   return std::exchange(events_, {});
 }
 
@@ -230,7 +231,7 @@ void TailscaledSource::take_socket_mark(const Answer& answer) {
 
 void TailscaledSource::finish_read() {
   read_.tailnet.prefs = prefs_;
-  read_.tailnet.uses_socket_mark = *socket_mark_;
+  read_.tailnet.uses_socket_mark = socket_mark_.value_or(true);
   memory_.learn(read_.active_paths, read_boot_ns_);
   memory_.apply(read_.tailnet);
   const bool first = snapshot_.read_boot_ns == 0;  // written by this thread only

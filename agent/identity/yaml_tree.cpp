@@ -15,7 +15,6 @@
 namespace flowtally::identity {
 namespace {
 
-using base::Error;
 using base::ErrorCode;
 
 /// What a refusal inside of yaml-cpp's parser is carried out with; it never leaves this file.
