@@ -57,14 +57,12 @@ void add_peers(Routes& routes, const Tailnet& tailnet) {
   for (const Node& peer : tailnet.peers) {
     if (peer.expired) continue;
     for (const Prefix& prefix : peer.allowed_ips) {
-      const bool tailscale = is_tailscale_address(prefix.address);
-      if (prefix.is_single() && (tailscale || holds(peer.addresses, prefix.address))) {
-        if (prefix.address.family == Address::Family::kV6 && tailscale) {
-          any6 = true;
-        } else {
-          add(prefix.address.family == Address::Family::kV4 ? single4 : routes, prefix);
-        }
-      } else if (accept) {
+      const bool tailscale = prefix.is_single() && is_tailscale_address(prefix.address);
+      if (tailscale && prefix.address.family == Address::Family::kV6) {
+        any6 = true;
+      } else if (tailscale) {
+        add(single4, prefix);
+      } else if (accept || (prefix.is_single() && holds(peer.addresses, prefix.address))) {
         add(routes, prefix);
       }
     }
