@@ -77,10 +77,7 @@ class Judge {
     if (const auto node = nodes_.node_at(address)) {
       return {.node = true, .self = *node == NodeIndex::kSelf};
     }
-    if (model::is_tailscale_address(address) && !kVia.contains(address) &&
-        !model::is_service_address(address) && !is_hosted_service(address)) {
-      met_unknown_ = true;
-    }
+    if (model::is_tailscale_address(address) && !is_no_node(address)) met_unknown_ = true;
     return {};
   }
 
@@ -93,9 +90,12 @@ class Judge {
     return local_end_;
   }
 
-  [[nodiscard]] bool is_hosted_service(const Address& address) const noexcept {
+  /// Of Tailscale's range, but not a node's to our knowledge: 4via6, tailscaled's own, services that are
+  /// hosted here or by a peer, to which they are routed.
+  [[nodiscard]] bool is_no_node(const Address& address) const noexcept {
     const auto& services = nodes_.tailnet().service_addresses;
-    return std::ranges::find(services, address) != services.end();
+    return kVia.contains(address) || model::is_service_address(address) ||
+           std::ranges::find(services, address) != services.end() || nodes_.route_owner(address).has_value();
   }
 
   [[nodiscard]] bool routed(const Address& address) const noexcept { return nodes_.routed(address); }
@@ -179,13 +179,12 @@ void add_physical(const model::Window& window, model::ClassifiedWindow& into) {
   std::vector<Flow>& rows = into.of(TrafficClass::kPhysical);
   for (const Flow& flow : window.physical) {
     const auto peer = into.nodes->node_behind(flow.remote);
-    const std::vector<Address>* addresses = peer ? &into.nodes->node(*peer).addresses : nullptr;
-    if (addresses == nullptr || addresses->empty()) {
+    if (!peer) into.unknown_ends = true;
+    if (!peer || into.nodes->node(*peer).addresses.empty()) {
       into.underlay.unmapped += flow.counters;
-      into.unknown_ends = true;
       continue;
     }
-    rows.push_back({.local = {.address = addresses->front(), .port = 0},
+    rows.push_back({.local = {.address = into.nodes->node(*peer).addresses.front(), .port = 0},
                     .remote = flow.remote,
                     .proto = 0,
                     .counters = flow.counters});

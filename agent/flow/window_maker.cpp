@@ -67,8 +67,10 @@ model::Window make_window(const model::Generation& generation) {
                              .proto = key.proto,
                              .counters = counters});
   }
+  window.totals.rest = {};
   for (auto [proto, counters] : generation.rest) {
     settle_drops(counters, window.totals);
+    window.totals.rest += counters;
     if (counters.zero()) continue;
     window.coarse.push_back({.local = {}, .remote = {}, .proto = proto, .counters = counters});
   }

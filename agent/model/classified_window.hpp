@@ -34,8 +34,8 @@ struct ClassifiedWindow {
   Counters coarse{};    ///< of the virtual, subnet and exit traffic: counted without ports, for lack of room
   Totals totals{};      ///< of the counted device
   Underlay underlay{};  ///< of the underlay; its flows are in `traffic` or in `underlay.unmapped`
-  /// An address of Tailscale's range is no node's, or an endpoint of the underlay no peer's: what is known of
-  /// the tailnet may be old.
+  /// An address of Tailscale's range is no node's and routed to no peer (as services are), or an endpoint of
+  /// the underlay is no peer's: what is known of the tailnet may be old.
   bool unknown_ends = false;
   std::shared_ptr<const NodeMap> nodes{};  ///< by which it was classified; never null
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 #include <tuple>
 #include <vector>
 
@@ -221,6 +222,153 @@ TEST_CASE("one packet or byte too many or too few, in any part of a generation, 
   model::Generation fewer = whole_generation();
   --(part(fewer).*field);
   CHECK_FALSE(make_window(fewer).conserved());
+}
+
+// ---- drops that are taken off
+
+constexpr Counters kDropped{.tx_packets = 5, .tx_bytes = 700};
+
+/// A part of whole_generation() from which drops can be taken.
+using Part = Counters& (*)(model::Generation&);
+constexpr Part kParts[] = {
+    [](model::Generation& generation) -> Counters& { return generation.flows4[0].counters; },
+    [](model::Generation& generation) -> Counters& { return generation.flows6[0].counters; },
+    [](model::Generation& generation) -> Counters& { return generation.coarse[0].counters; },
+    [](model::Generation& generation) -> Counters& { return generation.rest[0].counters; },
+    [](model::Generation& generation) -> Counters& { return generation.totals.unparsed; },
+    [](model::Generation& generation) -> Counters& { return generation.totals.excluded; },
+};
+
+/// As the kernel does it: off the part (modulo 2^64), onto the drops; hook stays.
+void drop(model::Generation& generation, Part part, const Counters& dropped) {
+  part(generation).tx_packets -= dropped.tx_packets;
+  part(generation).tx_bytes -= dropped.tx_bytes;
+  generation.totals.dropped += dropped;
+}
+
+TEST_CASE("drops that leave a count above zero stay where they are", "[unit]") {
+  for (const Part part : kParts) {
+    model::Generation generation = whole_generation();
+    part(generation) += kDropped;
+    generation.totals.hook += kDropped;
+    drop(generation, part, kDropped);
+    const model::Window window = make_window(generation);
+    CHECK(window.conserved());
+    CHECK(window.totals.dropped == kDropped);
+    CHECK(window.totals.dropped_late.zero());
+    CHECK(window.accounted() == generation.totals.hook);
+    CHECK(window.flows.size() == 2);
+    CHECK(window.coarse.size() == 2);
+  }
+}
+
+TEST_CASE("drops that bring a count below zero are late by what is below, wherever it is", "[unit]") {
+  // kSome has one packet of 100 bytes: four packets and 600 bytes were of an earlier generation.
+  constexpr Counters kLate{.tx_packets = 4, .tx_bytes = 600};
+  for (std::size_t at = 0; at < std::size(kParts); ++at) {
+    CAPTURE(at);
+    model::Generation generation = whole_generation();
+    generation.totals.dropped_late = kDropped;  // these add up
+    drop(generation, kParts[at], kDropped);
+    generation.totals.rest = generation.rest[0].counters;  // in step, as the kernel keeps it
+    const model::Window window = make_window(generation);
+    CHECK(window.conserved());
+    CHECK(window.totals.hook == generation.totals.hook);
+    CHECK(window.totals.dropped == Counters{.tx_packets = 1, .tx_bytes = 100});
+    CHECK(window.totals.dropped_late == kDropped + kLate);
+    // What was received is untouched, so every row is still there.
+    REQUIRE(window.flows.size() == 2);
+    REQUIRE(window.coarse.size() == 2);
+    constexpr Counters kReceived{.rx_packets = 2, .rx_bytes = 200};
+    CHECK(window.flows[0].counters == (at == 0 ? kReceived : kSome));
+    CHECK(window.flows[1].counters == (at == 1 ? kReceived : kSome));
+    CHECK(window.coarse[1].counters == (at == 2 ? kReceived : kSome));
+    CHECK(window.coarse[0].counters == (at == 3 ? kReceived : kSome));
+    CHECK(window.totals.rest == window.coarse[0].counters);
+    CHECK(window.totals.unparsed == (at == 4 ? kReceived : kSome));
+    CHECK(window.totals.excluded == (at == 5 ? kReceived : kSome));
+  }
+}
+
+TEST_CASE("packets and bytes are settled each by itself", "[unit]") {
+  model::Generation generation = whole_generation();
+  drop(generation, kParts[0], {.tx_packets = 1, .tx_bytes = 160});
+  const model::Window window = make_window(generation);
+  CHECK(window.conserved());
+  CHECK(window.totals.dropped == Counters{.tx_packets = 1, .tx_bytes = 100});
+  CHECK(window.totals.dropped_late == Counters{.tx_packets = 0, .tx_bytes = 60});
+}
+
+TEST_CASE("an entry of which only late drops were seen is no row", "[unit]") {
+  model::Generation generation;
+  generation.flows4 = {{.key = key4(1, 2, 1, 1, 6), .counters = {}}};
+  generation.coarse = {{.key = coarse_key({100, 64, 0, 2}, 4, 6), .counters = {}}};
+  generation.rest = {{.key = 6, .counters = {}}};
+  for (const Part part : {kParts[0], kParts[2], kParts[3]}) drop(generation, part, kDropped);
+  const model::Window window = make_window(generation);
+  CHECK(window.flows.empty());
+  CHECK(window.coarse.empty());
+  CHECK(window.conserved());
+  CHECK(window.totals.dropped.zero());
+  CHECK(window.totals.dropped_late == kDropped + kDropped + kDropped);
+}
+
+// ---- the underlay
+
+model::Entry<ft_endpoint_key> endpoint_entry(std::initializer_list<std::uint8_t> remote, std::uint8_t family,
+                                             std::uint16_t port, const Counters& counters) {
+  model::Entry<ft_endpoint_key> entry{.key = {}, .counters = counters};
+  std::copy(remote.begin(), remote.end(), entry.key.remote);
+  entry.key.family = family;
+  entry.key.remote_port = port;
+  return entry;
+}
+
+TEST_CASE("an endpoint keeps address, port and counts, has no other end, and is in record order", "[unit]") {
+  model::Generation generation;
+  generation.physical = {
+      endpoint_entry({203, 0, 113, 9}, 6, 41641, kSome), endpoint_entry({203, 0, 113, 9}, 4, 41642, kSome),
+      endpoint_entry({203, 0, 113, 9}, 4, 41641, kSome), endpoint_entry({203, 0, 113, 8}, 4, 50000, kSome),
+      endpoint_entry({203, 0, 113, 7}, 4, 50000, {})};
+  generation.underlay.hook = kSome + kSome + kSome + kSome;
+  const model::Window window = make_window(generation);
+  const auto row = [](const Address& address, std::uint16_t port) {
+    return model::Flow{.local = {}, .remote = {.address = address, .port = port}, .counters = kSome};
+  };
+  CHECK(window.physical ==
+        std::vector{row(Address::v4({203, 0, 113, 8}), 50000), row(Address::v4({203, 0, 113, 9}), 41641),
+                    row(Address::v4({203, 0, 113, 9}), 41642),
+                    row(Address::v6({203, 0, 113, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}), 41641)});
+  CHECK(window.conserved());
+}
+
+TEST_CASE("the underlay's totals are taken as they are, and one datagram too many or few is seen", "[unit]") {
+  model::Generation generation;
+  generation.physical = {endpoint_entry({203, 0, 113, 9}, 4, 41641, kSome)};
+  generation.underlay = {.counted = true,
+                         .hook = kSome + kSome + kSome + kSome + kSome,
+                         .disco = kSome,
+                         .stun = kSome,
+                         .other = kSome,
+                         .rest = kSome,
+                         .tcp = kDropped};
+  CHECK(make_window(generation).underlay == generation.underlay);
+  CHECK(make_window(generation).conserved());
+  using Place = Counters& (*)(model::Generation&);
+  for (const Place place :
+       {Place([](model::Generation& made) -> Counters& { return made.physical[0].counters; }),
+        Place([](model::Generation& made) -> Counters& { return made.underlay.hook; }),
+        Place([](model::Generation& made) -> Counters& { return made.underlay.disco; }),
+        Place([](model::Generation& made) -> Counters& { return made.underlay.stun; }),
+        Place([](model::Generation& made) -> Counters& { return made.underlay.other; }),
+        Place([](model::Generation& made) -> Counters& { return made.underlay.rest; })}) {
+    for (std::uint64_t Counters::* const field :
+         {&Counters::tx_packets, &Counters::tx_bytes, &Counters::rx_packets, &Counters::rx_bytes}) {
+      model::Generation more = generation;
+      ++(place(more).*field);
+      CHECK_FALSE(make_window(more).conserved());
+    }
+  }
 }
 
 // ---- random generations
