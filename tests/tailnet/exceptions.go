@@ -1,16 +1,11 @@
 package main
 
 import (
-	"net/netip"
-
 	"tailscale.com/types/ipproto"
 	"tailscale.com/types/netlogtype"
 
 	"flowtally/tailnet/flowlog"
 )
-
-// derpAddress stands for DERP in Tailscale's physical entries; the port is the region.
-var derpAddress = netip.MustParseAddr("127.3.3.40")
 
 // exceptions are the differences between the two logs that are right, as far as they apply to the scenario. The sums
 // are Tailscale's, by node.
@@ -27,7 +22,7 @@ var relayed = flowlog.Exception{
 	Reason: "what a relay carries is inside one TLS stream for a whole region: from outside its packets cannot be " +
 		"told apart, so flowtally lists none",
 	Applies: func(_ string, key flowlog.Key, _, ours netlogtype.Counts) bool {
-		return key.Class == flowlog.Physical && key.Dst.Addr() == derpAddress && ours.IsZero()
+		return key.Relayed() && ours.IsZero()
 	},
 }
 

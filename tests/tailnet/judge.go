@@ -138,7 +138,7 @@ func (f *findings) sums(a agent) (ours, tailscale flowlog.Sums) {
 		f.fault("%s: a record from %v to %v reaches over an end of the span, so nothing is said by sums", a.name,
 			record.Start, record.End)
 	}
-	for _, fault := range flowlog.IdentityFaults(theirs, records) {
+	for _, fault := range flowlog.IdentityFaults(flowlog.WithoutRelayed(theirs), records) {
 		f.fault("%s: %s", a.name, fault)
 	}
 	for _, fault := range flowlog.MissingNodes(records, f.tailnet.byAddress) {
@@ -187,7 +187,8 @@ func (f *findings) checkFlood(ours flowlog.Sums) {
 			listed += counts.TxPackets
 		}
 	}
-	f.note("flowtally lists %d of them and says that %d were dropped, and of those listed %d later", listed, f.dropped.TxPackets, f.droppedLate.TxPackets)
+	f.note("flowtally lists %d of them and says that %d were dropped, and of those listed %d later", listed,
+		f.dropped.TxPackets, f.droppedLate.TxPackets)
 	if sum := listed + f.dropped.TxPackets; sum < f.flooded || sum > f.flooded+pingsMax {
 		f.fault("%d packets were offered, %d are accounted for", f.flooded, sum)
 	}

@@ -125,3 +125,26 @@ func TestNamesMustBeTailscales(t *testing.T) {
 		t.Error(faults)
 	}
 }
+
+func TestWhatIsNamedForARelayAloneGoes(t *testing.T) {
+	other := netip.MustParseAddr("100.64.0.3")
+	physical := func(peer netip.Addr, endpoint string) netlogtype.ConnectionCounts {
+		return netlogtype.ConnectionCounts{Connection: netlogtype.Connection{Src: netip.AddrPortFrom(peer, 0),
+			Dst: netip.MustParseAddrPort(endpoint)}, Counts: netlogtype.Counts{TxPackets: 1}}
+	}
+	relayedOnly := netlogtype.Message{NodeID: "n1",
+		PhysicalTraffic: []netlogtype.ConnectionCounts{physical(far, "127.3.3.40:1")}}
+	both := netlogtype.Message{NodeID: "n1",
+		DstNodes: []netlogtype.Node{{NodeID: "n2", Addresses: []netip.Addr{far}},
+			{NodeID: "n3", Addresses: []netip.Addr{other}}},
+		PhysicalTraffic: []netlogtype.ConnectionCounts{physical(far, "127.3.3.40:1"),
+			physical(other, "192.0.2.7:41641")}}
+	rest := WithoutRelayed([]netlogtype.Message{relayedOnly, both})
+	if len(rest) != 1 || len(rest[0].PhysicalTraffic) != 1 || len(rest[0].DstNodes) != 1 ||
+		rest[0].DstNodes[0].NodeID != "n3" {
+		t.Errorf("%+v", rest)
+	}
+	if len(both.DstNodes) != 2 || len(both.PhysicalTraffic) != 2 {
+		t.Error("the records given are changed")
+	}
+}

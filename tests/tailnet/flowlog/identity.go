@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 
 	"tailscale.com/tailcfg"
 	"tailscale.com/types/netlogtype"
@@ -43,6 +44,35 @@ func differentNodes(field string, want, got map[tailcfg.StableNodeID]netlogtype.
 		}
 	}
 	return faults
+}
+
+// relay stands for DERP in Tailscale's physical entries; the port is the region.
+var relay = netip.MustParseAddr("127.3.3.40")
+
+// Relayed tells whether the entry is of what went by DERP.
+func (k Key) Relayed() bool { return k.Class == Physical && k.Dst.Addr() == relay }
+
+// WithoutRelayed gives the records as they were if nothing had gone by DERP: without those entries, without the nodes
+// that are named because of them alone, and without the records that then tell nothing.
+func WithoutRelayed(records []netlogtype.Message) (rest []netlogtype.Message) {
+	for _, record := range records {
+		record.PhysicalTraffic = slices.DeleteFunc(slices.Clone(record.PhysicalTraffic),
+			func(entry netlogtype.ConnectionCounts) bool { return Key{Physical, entry.Connection}.Relayed() })
+		listed := map[netip.Addr]bool{}
+		for _, entries := range lists(&record) {
+			for _, entry := range entries {
+				listed[entry.Src.Addr()], listed[entry.Dst.Addr()] = true, true
+			}
+		}
+		if len(listed) == 0 {
+			continue
+		}
+		record.DstNodes = slices.DeleteFunc(slices.Clone(record.DstNodes), func(node netlogtype.Node) bool {
+			return !slices.ContainsFunc(node.Addresses, func(address netip.Addr) bool { return listed[address] })
+		})
+		rest = append(rest, record)
+	}
+	return rest
 }
 
 const faultsMax = 3
