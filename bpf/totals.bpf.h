@@ -10,7 +10,6 @@
 
 #include "flowtally/abi.h"
 #include "flowtally/wire.h"
-#include "maps.bpf.h"
 
 static __always_inline void ft_add(struct ft_counters* counters, enum ft_direction direction,
                                    const struct ft_wire_count* count) {

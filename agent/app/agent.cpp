@@ -65,7 +65,8 @@ bool Agent::handle(const std::vector<capture::Event>& events) {
   bool pressed = false;
   for (const capture::Event& event : events) {
     switch (event.kind) {
-      case capture::Event::Kind::kAttached: logger_.info("{}", event.text); break;
+      case capture::Event::Kind::kAttached:
+      case capture::Event::Kind::kUnderlay: logger_.info("{}", event.text); break;
       case capture::Event::Kind::kGone:
         logger_.warn("{}; what it counted is kept, waiting for it to come back", event.text);
         break;
@@ -102,8 +103,15 @@ base::Status Agent::run(int stop_fd) {
       due = true;
     }
     if (waits[3].revents != 0) attribution_.tell_events();
+    take_sockets();
     if (!due) continue;
     if (auto drained = drain_window(); !drained) return base::fail(lost(std::move(drained.error())));
+  }
+}
+
+void Agent::take_sockets() {
+  if (const auto sockets = attribution_.changed_sockets()) {
+    capturer_->set_tailscaled_sockets(sockets->udp_ports, sockets->marked);
   }
 }
 

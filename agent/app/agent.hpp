@@ -68,6 +68,7 @@ class Agent {
 
   [[nodiscard]] base::Status prepare();
   [[nodiscard]] bool handle(const std::vector<capture::Event>& events);
+  void take_sockets();
   /// True: a generation was drained and its records were handed to the output.
   [[nodiscard]] base::Result<bool> drain_window();
   [[nodiscard]] base::Status settle_output();

@@ -136,9 +136,8 @@ void ClsactFilter::detach() noexcept {
   made_qdisc_ = false;
 }
 
-base::Result<Attachment::Hook> Attachment::attach_hook(const Program& program, const Device& device,
+base::Result<Attachment::Hook> Attachment::attach_hook(int program_fd, const Device& device,
                                                        Direction direction, AttachMode mode) {
-  const int program_fd = program.program_fd(direction, device.link_layer);
   if (mode != AttachMode::kClsact) {
     auto link = TcxLink::attach(program_fd, device.index, direction);
     if (link) return Hook(std::move(*link));
@@ -151,12 +150,13 @@ base::Result<Attachment::Hook> Attachment::attach_hook(const Program& program, c
   return Hook(std::move(*filter));
 }
 
-base::Result<Attachment> Attachment::attach(const Program& program, const Device& device, AttachMode mode) {
+base::Result<Attachment> Attachment::attach(const HookPrograms& programs, const Device& device,
+                                            AttachMode mode) {
   // The one that made the qdisc must be destroyed last: members are destroyed in reverse order, rx_ after
   // tx_.
-  auto rx = attach_hook(program, device, Direction::kRx, mode);
+  auto rx = attach_hook(programs.rx, device, Direction::kRx, mode);
   if (!rx) return base::fail(std::move(rx.error()));
-  auto tx = attach_hook(program, device, Direction::kTx, mode);
+  auto tx = attach_hook(programs.tx, device, Direction::kTx, mode);
   if (!tx) return base::fail(std::move(tx.error()));
   return Attachment(device, std::move(*rx), std::move(*tx));
 }

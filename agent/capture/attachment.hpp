@@ -60,13 +60,26 @@ class ClsactFilter {
 /// How to attach: what the kernel offers, or one way only (tests; a user whose other tools want clsact).
 enum class AttachMode : std::uint8_t { kAuto, kTcx, kClsact };
 
+/// Descriptors of the programs for the hooks of one device.
+struct HookPrograms {
+  int tx = -1;
+  int rx = -1;
+};
+
 /// Both programs on one device. The destructor removes exactly what attach() made. The program must outlive
 /// it, and the thread must stay in the device's namespace. Not thread-safe.
 class Attachment {
  public:
   /// On any failure nothing is left attached. kNotFound: the device is gone.
-  [[nodiscard]] static base::Result<Attachment> attach(const Program& program, const Device& device,
+  [[nodiscard]] static base::Result<Attachment> attach(const HookPrograms& programs, const Device& device,
                                                        AttachMode mode);
+  /// The main programs, those of the device's link layer.
+  [[nodiscard]] static base::Result<Attachment> attach(const Program& program, const Device& device,
+                                                       AttachMode mode) {
+    return attach({.tx = program.program_fd(Direction::kTx, device.link_layer),
+                   .rx = program.program_fd(Direction::kRx, device.link_layer)},
+                  device, mode);
+  }
 
   [[nodiscard]] const Device& device() const noexcept { return device_; }
   /// "TCX" or "clsact".
@@ -78,7 +91,7 @@ class Attachment {
   using Hook = std::variant<TcxLink, ClsactFilter>;
   Attachment(const Device& device, Hook rx, Hook tx)
       : device_(device), rx_(std::move(rx)), tx_(std::move(tx)) {}
-  [[nodiscard]] static base::Result<Hook> attach_hook(const Program& program, const Device& device,
+  [[nodiscard]] static base::Result<Hook> attach_hook(int program_fd, const Device& device,
                                                       Direction direction, AttachMode mode);
 
   Device device_;

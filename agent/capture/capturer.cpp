@@ -65,6 +65,17 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
                                options.interface, opened.error().text())});
     }
   }
+  std::optional<UnderlayCounter> underlay;
+  if (options.underlay.enabled) {
+    auto opened = UnderlayCounter::open(*program, options.underlay, options.interface, options.mode);
+    if (opened) {
+      underlay.emplace(std::move(*opened));
+    } else {
+      limits.push_back(
+          {.kind = Event::Kind::kLimited,
+           .text = fmt::format("tailscaled's own traffic is not counted: {}", opened.error().text())});
+    }
+  }
 
   std::unique_ptr<Capturer> capturer(new Capturer(options, {.program = std::move(program),
                                                             .table = std::move(*table),
@@ -73,7 +84,8 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
                                                             .pressure = std::move(*pressure),
                                                             .watch = std::move(*watch),
                                                             .epoll = std::move(*epoll),
-                                                            .drops = std::move(drops)}));
+                                                            .drops = std::move(drops),
+                                                            .underlay = std::move(underlay)}));
   capturer->limits_ = std::move(limits);
   return capturer;
 }
@@ -89,6 +101,7 @@ std::vector<Event> Capturer::take_events() {
 
 std::vector<Event> Capturer::look_at_interface() {
   std::vector<Event> events = std::exchange(limits_, {});
+  look_at_underlay(events);
   const auto looked = parts_.watch.find(options_.interface);
   const std::optional<Device> device = looked.value_or(std::nullopt);
   if (attachment_) {
@@ -110,6 +123,26 @@ std::vector<Event> Capturer::look_at_interface() {
   }
   last_failure_ = failure;
   return events;
+}
+
+void Capturer::look_at_underlay(std::vector<Event>& events) {
+  if (!parts_.underlay) return;
+  UnderlayCounter::Report report = parts_.underlay->look(parts_.watch);
+  for (std::string& text : report.attached) {
+    events.push_back({.kind = Event::Kind::kUnderlay, .text = std::move(text)});
+  }
+  for (std::string& text : report.failed) {
+    events.push_back({.kind = Event::Kind::kLimited, .text = std::move(text)});
+  }
+}
+
+void Capturer::set_tailscaled_sockets(std::span<const std::uint16_t> udp_ports, bool marked) noexcept {
+  if (parts_.underlay) parts_.underlay->set_sockets(udp_ports, marked);
+}
+
+void Capturer::detach() noexcept {
+  attachment_.reset();
+  if (parts_.underlay) parts_.underlay->detach();
 }
 
 void Capturer::lose_interface() {
@@ -160,6 +193,7 @@ base::Result<const model::Generation*> Capturer::drain() {
   auto step = parts_.selector.barrier();
   if (step) step = parts_.totals.read(retired.index, generation);
   if (step) step = parts_.table->read(retired.index, generation);
+  if (step && parts_.underlay) step = parts_.underlay->read(retired.index, generation);
   if (!step) {
     return base::fail(std::move(step.error()).during(fmt::format("drain generation {}", generation.epoch)));
   }
@@ -173,6 +207,7 @@ base::Status Capturer::acknowledge() {
   const model::Generation& drained = generation_.value();
   auto step = parts_.table->reset(index, drained);
   if (step) step = parts_.totals.reset(index, drained);
+  if (step && parts_.underlay) step = parts_.underlay->reset(index, drained);
   if (!step) {
     return base::fail(std::move(step.error()).during(fmt::format("clear generation {}", drained.epoch)));
   }

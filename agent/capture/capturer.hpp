@@ -20,6 +20,7 @@
 #include "capture/pressure.hpp"
 #include "capture/program.hpp"
 #include "capture/totals_maps.hpp"
+#include "capture/underlay.hpp"
 #include "model/generation.hpp"
 
 namespace flowtally::capture {
@@ -31,6 +32,7 @@ struct CaptureOptions {
   AttachMode mode = AttachMode::kAuto;
   bool take_off_drops =
       true;  ///< take packets that the device's ring dropped off the flows, where that is possible
+  UnderlayOptions underlay{};
   std::span<const std::byte> image = production_image();
 };
 
@@ -42,6 +44,7 @@ struct Event {
     kAttachFailed,  ///< the interface is there, but the programs could not be put on it; tried again at
                     ///< the next look
     kPressure,      ///< the active generation is filling up: drain now
+    kUnderlay,      ///< tailscaled's own traffic is counted on one device more
     kLimited,       ///< something that would make the counts better cannot be had here; said once
   };
   Kind kind{};
@@ -83,8 +86,12 @@ class Capturer {
   /// repeated.
   [[nodiscard]] base::Status acknowledge();
 
-  /// Takes the programs off the interface. What they counted is still there to be drained.
-  void detach() noexcept { attachment_.reset(); }
+  /// By what tailscaled's own packets are known, as it told: local UDP ports, and whether its sockets carry
+  /// its mark. Of no meaning where the underlay is not counted.
+  void set_tailscaled_sockets(std::span<const std::uint16_t> udp_ports, bool marked) noexcept;
+
+  /// Takes the programs off the interface and the underlay. What they counted is still there to be drained.
+  void detach() noexcept;
   [[nodiscard]] Status status() const;
 
  private:
@@ -107,11 +114,13 @@ class Capturer {
     DeviceWatch watch;
     base::UniqueFd epoll;
     std::optional<DropWatch> drops;
+    std::optional<UnderlayCounter> underlay;
   };
 
   Capturer(CaptureOptions options, Parts parts);
   [[nodiscard]] Event attach_to(const Device& device);
   void lose_interface();
+  void look_at_underlay(std::vector<Event>& events);
   [[nodiscard]] std::uint64_t take_device_dropped();
 
   CaptureOptions options_;

@@ -51,9 +51,10 @@ base::Result<DeviceWatch> DeviceWatch::open() {
   if (!netlink.valid()) return base::fail(base::Error::from_errno(errno, "open an rtnetlink socket"));
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
-  address.nl_groups = RTMGRP_LINK;
+  address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
   if (::bind(netlink.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return base::fail(base::Error::from_errno(errno, "listen to rtnetlink link messages"));
+    return base::fail(
+        base::Error::from_errno(errno, "listen to rtnetlink messages about links and addresses"));
   }
   base::UniqueFd query(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!query.valid()) return base::fail(base::Error::from_errno(errno, "open a socket to look up devices"));

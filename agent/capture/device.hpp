@@ -26,8 +26,8 @@ struct Device {
 /// colon or space.
 [[nodiscard]] bool valid_device_name(const std::string& name) noexcept;
 
-/// A socket that becomes readable when a link of the namespace comes, goes or changes (rtnetlink,
-/// RTMGRP_LINK).
+/// A socket that becomes readable when a link or an address of the namespace comes, goes or changes
+/// (rtnetlink, RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR).
 class DeviceWatch {
  public:
   [[nodiscard]] static base::Result<DeviceWatch> open();

@@ -9,30 +9,10 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 
+#include "capture/percpu_entries.hpp"
+
 namespace flowtally::capture {
 namespace {
-
-template <class Key>
-class Collector final : public PercpuMap::Visitor {
- public:
-  explicit Collector(std::vector<model::Entry<Key>>& into) : into_(into) {}
-  void entry(const std::byte* key, const model::Counters& sum) override {
-    model::Entry<Key>& entry = into_.emplace_back();
-    std::memcpy(&entry.key, key, sizeof(Key));
-    entry.counters = sum;
-  }
-
- private:
-  std::vector<model::Entry<Key>>& into_;
-};
-
-template <class Key>
-base::Status read_map(const PercpuMap& map, PercpuMap::Scratch& scratch, std::uint32_t expected,
-                      std::vector<model::Entry<Key>>& into) {
-  into.reserve(std::min(expected, map.capacity()));
-  Collector<Key> collector(into);
-  return map.read(scratch, collector);
-}
 
 std::uint64_t packets(const model::Counters& counters) { return counters.tx_packets + counters.rx_packets; }
 
@@ -100,9 +80,9 @@ base::Status PercpuHashTable::put(Kind& kind, GenerationIndex index, std::uint32
 base::Status PercpuHashTable::read(GenerationIndex index, model::Generation& into) {
   const std::uint32_t slot = to_index(index);
   const ft_generation& state = program_.control().generation[slot];
-  if (auto read = read_map(flows4_.maps[slot], scratch_, state.flows4, into.flows4); !read) return read;
-  if (auto read = read_map(flows6_.maps[slot], scratch_, state.flows6, into.flows6); !read) return read;
-  return read_map(coarse_.maps[slot], scratch_, 0, into.coarse);
+  if (auto read = read_entries(flows4_.maps[slot], scratch_, state.flows4, into.flows4); !read) return read;
+  if (auto read = read_entries(flows6_.maps[slot], scratch_, state.flows6, into.flows6); !read) return read;
+  return read_entries(coarse_.maps[slot], scratch_, 0, into.coarse);
 }
 
 template <class Key>
@@ -120,10 +100,7 @@ base::Status PercpuHashTable::reset_kind(Kind& kind, GenerationIndex index,
   // window tries again.
   const bool resized = wanted != map.capacity() && put(kind, index, wanted).has_value();
   if (!resized) {
-    std::vector<Key> keys;
-    keys.reserve(entries.size());
-    for (const auto& entry : entries) keys.push_back(entry.key);
-    if (auto erased = map.erase(std::as_bytes(std::span(keys))); !erased) return erased;
+    if (auto erased = erase_entries(map, entries); !erased) return erased;
   }
   // Places are kept for the busy flows of this window and of the one before: generations take turns, and a
   // busy flow that found no place in one of them is known from the other.
@@ -145,10 +122,7 @@ base::Status PercpuHashTable::reset(GenerationIndex index, const model::Generati
   if (auto done = reset_kind(flows4_, index, drained.flows4, refused, seeded4); !done) return done;
   if (auto done = reset_kind(flows6_, index, drained.flows6, refused, seeded6); !done) return done;
 
-  std::vector<ft_coarse_key> keys;
-  keys.reserve(drained.coarse.size());
-  for (const auto& entry : drained.coarse) keys.push_back(entry.key);
-  if (auto erased = coarse_.maps[slot].erase(std::as_bytes(std::span(keys))); !erased) return erased;
+  if (auto erased = erase_entries(coarse_.maps[slot], drained.coarse); !erased) return erased;
 
   state.flows4 = seeded4;
   state.flows6 = seeded6;

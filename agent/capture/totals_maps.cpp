@@ -1,48 +1,15 @@
 #include "capture/totals_maps.hpp"
 
-#include <cerrno>
 #include <utility>
-#include <vector>
 
-#include <bpf/bpf.h>
-#include <fmt/format.h>
+#include "capture/percpu_array.hpp"
 
 namespace flowtally::capture {
 namespace {
 
-void add(model::Counters& sum, const ft_counters& counters) noexcept {
-  sum += {.tx_packets = counters.tx_packets,
-          .tx_bytes = counters.tx_bytes,
-          .rx_packets = counters.rx_packets,
-          .rx_bytes = counters.rx_bytes};
-}
-
 template <std::size_t N>
 void add(std::array<std::uint64_t, N>& sums, const __u64 (&values)[N]) noexcept {
   for (std::size_t at = 0; at < N; ++at) sums[at] += values[at];
-}
-
-template <class Value>
-base::Result<std::vector<Value>> read_cpus(int fd, GenerationIndex index, std::uint32_t cpus,
-                                           const char* what) {
-  static_assert(sizeof(Value) % 8 == 0, "the kernel pads each CPU's value to 8 bytes");
-  std::vector<Value> values(cpus);
-  const std::uint32_t key = to_index(index);
-  if (bpf_map_lookup_elem(fd, &key, values.data()) != 0) {
-    return base::fail(base::Error::from_errno(errno, fmt::format("read the {} of generation {}", what, key)));
-  }
-  return values;
-}
-
-template <class Value>
-base::Status zero_cpus(int fd, GenerationIndex index, std::uint32_t cpus, const char* what) {
-  const std::vector<Value> zero(cpus);
-  const std::uint32_t key = to_index(index);
-  if (bpf_map_update_elem(fd, &key, zero.data(), BPF_EXIST) != 0) {
-    return base::fail(
-        base::Error::from_errno(errno, fmt::format("clear the {} of generation {}", what, key)));
-  }
-  return {};
 }
 
 }  // namespace

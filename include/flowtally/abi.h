@@ -68,6 +68,28 @@ struct ft_endpoint_key {
 };
 FT_ASSERT_SIZE(struct ft_endpoint_key, 20);
 
+/* Key of this host's own addresses on the underlay. */
+struct ft_address_key {
+    __u8 address[16]; /* as in ft_endpoint_key */
+    __u32 family;     /* 4 or 6 */
+};
+FT_ASSERT_SIZE(struct ft_address_key, 20);
+
+/* What is known of a local port of tailscaled. */
+enum ft_port {
+    FT_PORT_FOREIGN = 0, /* nothing: not tailscaled's */
+    FT_PORT_TOLD = 1,    /* agent: tailscaled told */
+    FT_PORT_LEARNED = 2, /* program: a marked packet left from it */
+    FT_PORT_FADING = 3   /* agent: learned, and not seen for a while */
+};
+
+/* The block `.data.ports`, mapped by the agent; enum ft_port by port number. */
+struct ft_ports {
+    __u8 udp[65536];
+    __u8 tcp[65536];
+};
+FT_ASSERT_SIZE(struct ft_ports, 131072);
+
 /* Packets and bytes on the wire (see wire.h), by direction. */
 struct ft_counters {
     __u64 tx_packets, tx_bytes, rx_packets, rx_bytes;

@@ -44,7 +44,8 @@ struct ft_wire_count {
  * as many but more bytes, because the inner headers are repeated too. TCP is always segmented by the formula,
  * whatever gso_segs says, because the reader of a TUN sees gso_size and no more (struct virtio_net_hdr).
  */
-static inline struct ft_wire_count ft_wire_count_of(const struct ft_skb_size* size) {
+static inline __attribute__((always_inline)) struct ft_wire_count ft_wire_count_of(
+    const struct ft_skb_size* size) {
     struct ft_wire_count count = {1, size->len};
     int kernel_counted = size->gso_segs > 1 && size->wire_len >= size->len;
 

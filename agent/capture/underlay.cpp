@@ -1,0 +1,188 @@
+#include "capture/underlay.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <utility>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include "base/clock.hpp"
+#include "capture/percpu_array.hpp"
+#include "capture/percpu_entries.hpp"
+#include "capture/underlay_devices.hpp"
+#include "underlay.skel.h"
+
+namespace flowtally::capture {
+namespace {
+
+constexpr const char* kProgramNames[2][2] = {{"ft_under_egress_l3", "ft_under_egress_ethernet"},
+                                             {"ft_under_ingress_l3", "ft_under_ingress_ethernet"}};
+
+HookPrograms programs_of(const BpfObject& object, LinkLayer link_layer) {
+  const auto layer = static_cast<int>(link_layer);
+  return {.tx = object.program_fd(kProgramNames[0][layer]), .rx = object.program_fd(kProgramNames[1][layer])};
+}
+
+ft_address_key key_of(const model::Address& address) noexcept {
+  ft_address_key key{};
+  std::memcpy(key.address, address.bytes.data(), sizeof(key.address));
+  key.family = static_cast<__u32>(address.family);
+  return key;
+}
+
+/// Changes a port's word where it still is `from`: the program may write it meanwhile.
+void change(__u8& port, ft_port from, ft_port to) noexcept {
+  auto expected = static_cast<__u8>(from);
+  std::atomic_ref(port).compare_exchange_strong(expected, static_cast<__u8>(to), std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::span<const std::byte> underlay_image() noexcept {
+  std::size_t size = 0;
+  const void* const bytes = underlay::elf_bytes(&size);
+  return {static_cast<const std::byte*>(bytes), size};
+}
+
+void UnderlayCounter::PortsDeleter::operator()(ft_ports* ports) const noexcept {
+  ::munmap(ports, sizeof(ft_ports));
+}
+
+base::Result<UnderlayCounter> UnderlayCounter::open(const Program& program, UnderlayOptions options,
+                                                    std::string counted, AttachMode mode) {
+  const auto cpus = possible_cpus();
+  if (!cpus) return base::fail(cpus.error());
+  auto object = BpfObject::load(
+      {.image = underlay_image(), .what = "BPF program for the underlay", .shares = &program.object()});
+  if (!object) return base::fail(std::move(object.error()));
+  void* const block =
+      ::mmap(nullptr, sizeof(ft_ports), PROT_READ | PROT_WRITE, MAP_SHARED, object->map_fd(".data.ports"), 0);
+  if (block == MAP_FAILED) {
+    return base::fail(base::Error::from_errno(errno, "map the ports block of the underlay program"));
+  }
+  UnderlayCounter counter(program, std::move(*object), Ports(static_cast<ft_ports*>(block)), *cpus);
+  counter.options_ = std::move(options);
+  counter.counted_ = std::move(counted);
+  counter.mode_ = mode;
+  counter.faded_ns_ = base::now().boot_ns;
+  for (std::uint32_t slot = 0; slot < FT_GENERATIONS; ++slot) {
+    auto map = PercpuMap::create("ft_physical", sizeof(ft_endpoint_key), kEndpointEntries, *cpus);
+    if (!map) return base::fail(std::move(map.error()));
+    const int fd = map->fd();
+    if (bpf_map_update_elem(counter.object_.map_fd("physical"), &slot, &fd, BPF_ANY) != 0) {
+      return base::fail(
+          base::Error::from_errno(errno, fmt::format("put ft_physical in place as generation {}", slot)));
+    }
+    counter.maps_.push_back(std::move(*map));
+  }
+  counter.set_sockets({}, true);
+  return counter;
+}
+
+UnderlayCounter::Report UnderlayCounter::look(const DeviceWatch& watch) {
+  Report report;
+  fade_ports();
+  const auto interfaces = read_interfaces();
+  if (!interfaces) {
+    if (failing_.insert(interfaces.error().text()).second) report.failed.push_back(interfaces.error().text());
+    return report;
+  }
+  take_addresses(own_addresses_of(*interfaces));
+  const std::vector<std::string> wanted =
+      options_.interfaces.empty() ? carriers_among(*interfaces, counted_) : options_.interfaces;
+  const std::set<std::string> names(wanted.begin(), wanted.end());
+  std::erase_if(attachments_, [&](const auto& entry) {
+    if (!names.contains(entry.first) || !entry.second.alive()) return true;
+    const auto device = watch.find(entry.first);
+    return !device || !*device || (*device)->index != entry.second.device().index;
+  });
+
+  std::set<std::string> failing;
+  for (const std::string& name : names) {
+    if (attachments_.contains(name)) continue;
+    const auto device = watch.find(name);
+    if (device && !*device) continue;  // not there (yet)
+    auto attachment = device
+                          ? Attachment::attach(programs_of(object_, (*device)->link_layer), **device, mode_)
+                          : base::Result<Attachment>(base::fail(base::Error(device.error())));
+    if (attachment) {
+      report.attached.push_back(
+          fmt::format("counting tailscaled's own traffic on {} by {}", name, attachment->kind()));
+      attachments_.emplace(name, std::move(*attachment));
+      continue;
+    }
+    // A tunnel of some other kind, found by its address: nobody asked for it by name.
+    const bool unasked =
+        options_.interfaces.empty() && attachment.error().code() == base::ErrorCode::kUnsupported;
+    if (unasked) continue;
+    std::string text =
+        fmt::format("tailscaled's own traffic on {} is not counted: {}", name, attachment.error().text());
+    if (!failing_.contains(text)) report.failed.push_back(text);
+    failing.insert(std::move(text));
+  }
+  failing_ = std::move(failing);
+  was_attached_ = was_attached_ || !attachments_.empty();
+  return report;
+}
+
+void UnderlayCounter::take_addresses(std::set<model::Address> addresses) {
+  const int fd = object_.map_fd("own_addresses");
+  for (const model::Address& address : addresses_) {
+    const ft_address_key key = key_of(address);
+    if (!addresses.contains(address)) bpf_map_delete_elem(fd, &key);
+  }
+  const __u8 yes = 1;
+  for (const model::Address& address : addresses) {
+    const ft_address_key key = key_of(address);
+    if (!addresses_.contains(address)) bpf_map_update_elem(fd, &key, &yes, BPF_ANY);
+  }
+  addresses_ = std::move(addresses);
+}
+
+void UnderlayCounter::set_sockets(std::span<const std::uint16_t> udp_ports, bool marked) noexcept {
+  // What was told before may still be in use for a moment: it fades as what was learned does.
+  for (__u8& port : ports_->udp) change(port, FT_PORT_TOLD, FT_PORT_LEARNED);
+  for (const std::uint16_t port : udp_ports) {
+    std::atomic_ref(ports_->udp[port]).store(FT_PORT_TOLD, std::memory_order_relaxed);
+  }
+  std::atomic_ref(program_->control().mark_is_sure).store(marked ? 1 : 0, std::memory_order_relaxed);
+}
+
+void UnderlayCounter::fade_ports() noexcept {
+  const std::int64_t now_ns = base::now().boot_ns;
+  if (now_ns - faded_ns_ < kPortFadesAfterNs) return;
+  faded_ns_ = now_ns;
+  for (auto* block : {&ports_->udp, &ports_->tcp}) {
+    for (__u8& port : *block) {
+      change(port, FT_PORT_FADING, FT_PORT_FOREIGN);
+      change(port, FT_PORT_LEARNED, FT_PORT_FADING);
+    }
+  }
+}
+
+base::Status UnderlayCounter::read(GenerationIndex index, model::Generation& into) {
+  const auto totals =
+      read_cpus<ft_underlay_totals>(object_.map_fd("underlay"), index, cpus_, "totals of the underlay");
+  if (!totals) return base::fail(totals.error());
+  into.underlay = {.counted = was_attached_};
+  for (const ft_underlay_totals& cpu : *totals) {
+    add(into.underlay.hook, cpu.hook);
+    add(into.underlay.disco, cpu.left_out[FT_DATAGRAM_DISCO]);
+    add(into.underlay.stun, cpu.left_out[FT_DATAGRAM_STUN]);
+    add(into.underlay.other, cpu.left_out[FT_DATAGRAM_OTHER]);
+    add(into.underlay.rest, cpu.rest);
+    add(into.underlay.tcp, cpu.tcp);
+  }
+  into.physical.clear();
+  return read_entries(maps_[to_index(index)], scratch_, 0, into.physical);
+}
+
+base::Status UnderlayCounter::reset(GenerationIndex index, const model::Generation& drained) {
+  if (auto erased = erase_entries(maps_[to_index(index)], drained.physical); !erased) return erased;
+  was_attached_ = !attachments_.empty();
+  return zero_cpus<ft_underlay_totals>(object_.map_fd("underlay"), index, cpus_, "totals of the underlay");
+}
+
+}  // namespace flowtally::capture

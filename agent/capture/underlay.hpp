@@ -1,0 +1,92 @@
+// This file counts tailscaled's own traffic on the devices that carry it (bpf/underlay.bpf.c), in the
+// generations of the main program.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "capture/attachment.hpp"
+#include "capture/bpf_object.hpp"
+#include "capture/device.hpp"
+#include "capture/flow_table.hpp"
+#include "capture/percpu_map.hpp"
+#include "capture/program.hpp"
+#include "model/generation.hpp"
+
+namespace flowtally::capture {
+
+/// Remote endpoints in one generation; what finds no room is counted in `rest`.
+inline constexpr std::uint32_t kEndpointEntries = 4096;
+/// A port that was learned and not seen again for one to two of these is forgotten.
+inline constexpr std::int64_t kPortFadesAfterNs = std::int64_t{30} * 60 * 1'000'000'000;
+
+struct UnderlayOptions {
+  bool enabled = false;
+  std::vector<std::string> interfaces{};  ///< empty: as carriers_among() finds them
+};
+
+/// The object file that is built into the binary.
+[[nodiscard]] std::span<const std::byte> underlay_image() noexcept;
+
+/// Loaded, and attached to whatever devices there are. The Program must outlive it. Not thread-safe.
+class UnderlayCounter {
+ public:
+  /// Loads and makes the maps; attaches nothing yet.
+  [[nodiscard]] static base::Result<UnderlayCounter> open(const Program& program, UnderlayOptions options,
+                                                          std::string counted, AttachMode mode);
+
+  /// What came of a look, for people.
+  struct Report {
+    std::vector<std::string> attached;
+    std::vector<std::string> failed;  ///< each once for as long as it lasts
+  };
+  /// Goes on devices that came and off those that went; takes over the host's addresses; lets learned ports
+  /// fade.
+  [[nodiscard]] Report look(const DeviceWatch& watch);
+
+  /// What tailscaled told of its sockets. `marked`: its packets carry its mark, so one without is not its.
+  void set_sockets(std::span<const std::uint16_t> udp_ports, bool marked) noexcept;
+
+  /// Fills `physical` and `underlay` of a retired generation. Can be repeated.
+  [[nodiscard]] base::Status read(GenerationIndex index, model::Generation& into);
+  /// Clears what read() gave. Can be repeated.
+  [[nodiscard]] base::Status reset(GenerationIndex index, const model::Generation& drained);
+
+  void detach() noexcept { attachments_.clear(); }
+
+ private:
+  struct PortsDeleter {
+    void operator()(ft_ports* ports) const noexcept;
+  };
+  using Ports = std::unique_ptr<ft_ports, PortsDeleter>;
+
+  UnderlayCounter(const Program& program, BpfObject object, Ports ports, std::uint32_t cpus)
+      : program_(&program), object_(std::move(object)), ports_(std::move(ports)), cpus_(cpus) {}
+
+  void take_addresses(std::set<model::Address> addresses);
+  void fade_ports() noexcept;
+
+  const Program* program_;
+  BpfObject object_;
+  Ports ports_;
+  std::uint32_t cpus_;
+  UnderlayOptions options_{};
+  std::string counted_{};
+  AttachMode mode_ = AttachMode::kAuto;
+  std::vector<PercpuMap> maps_;  ///< by generation
+  PercpuMap::Scratch scratch_;
+  std::map<std::string, Attachment> attachments_;  ///< by device
+  std::set<model::Address> addresses_;             ///< those in the kernel's map
+  std::set<std::string> failing_;                  ///< texts that were reported and still hold
+  std::int64_t faded_ns_ = 0;                      ///< boot clock, when ports were last let fade
+  bool was_attached_ = false;                      ///< to some device, since the last generation was cleared
+};
+
+}  // namespace flowtally::capture
