@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -32,36 +33,33 @@ bool is_private(const Address& address) noexcept {
   return std::ranges::any_of(kPrivate, [&](const model::Prefix& prefix) { return prefix.contains(address); });
 }
 
-/// One state of the tailnet, asked about one end after the other. Flows come sorted by their local end, so
-/// its node is looked up once for all of them.
+/// What a flow is, and which of its addresses an anonymised row may keep.
+struct Judgement {
+  TrafficClass which = TrafficClass::kVirtual;
+  bool keeps_local = false;
+  bool keeps_remote = false;
+};
+
+/// One state of the tailnet, asked about one flow after the other. Flows come sorted by their local end, so
+/// what is known of it is looked up once for all of them.
 class Judge {
  public:
-  explicit Judge(const model::NodeMap& nodes) noexcept : nodes_(nodes) {}
+  explicit Judge(const model::NodeMap& nodes) noexcept
+      : nodes_(nodes), nobody_told_(nodes.tailnet().source == model::Tailnet::Source::kNone) {}
 
-  /// The class of a flow with both ends.
-  TrafficClass of(const Flow& flow) noexcept {
-    const End local = local_end(flow.local.address);
+  /// Of a flow with both ends.
+  Judgement of(const Flow& flow) noexcept {
+    const End& local = local_end(flow.local.address);
     const End remote = end_of(flow.remote.address);
-    if (!nodes_.knows_routes()) return by_ranges(flow.local.address, flow.remote.address);
-    if (local.self) return with_self(remote, flow.remote.address);
-    // We are a router between the tailnet and something else: for a peer, or between two sites.
-    if (remote.node && routed(flow.local.address)) return TrafficClass::kSubnet;
-    return TrafficClass::kExit;
+    return {.which = class_of(flow, local, remote), .keeps_local = local.kept, .keeps_remote = remote.kept};
   }
 
-  /// The class of a coarse flow, which knows the remote end only.
-  TrafficClass of_remote(const Address& remote) noexcept {
-    if (!remote.valid()) return TrafficClass::kVirtual;
+  /// Of a coarse flow, which knows the remote end only.
+  Judgement of_remote(const Address& remote) noexcept {
+    if (!remote.valid()) return {};
     const End end = end_of(remote);
-    if (nodes_.knows_routes()) return with_self(end, remote);
-    return model::is_tailscale_address(remote) ? TrafficClass::kVirtual : by_ranges(remote, remote);
-  }
-
-  /// Whether an anonymised row may keep the address: that of a node, or, where no node is known, one of
-  /// Tailscale's range.
-  [[nodiscard]] bool keeps(const Address& address) const noexcept {
-    if (nodes_.node_at(address)) return true;
-    return nodes_.tailnet().source == model::Tailnet::Source::kNone && model::is_tailscale_address(address);
+    const auto which = nodes_.knows_routes() ? with_self(end, remote) : by_ranges(remote, remote);
+    return {.which = which, .keeps_local = false, .keeps_remote = end.kept};
   }
 
   /// Some address of Tailscale's range was nobody's.
@@ -71,23 +69,35 @@ class Judge {
   struct End {
     bool node = false;
     bool self = false;
+    bool kept = false;  ///< a node's, or, where no node is known, of Tailscale's range
   };
 
   End end_of(const Address& address) noexcept {
     if (const auto node = nodes_.node_at(address)) {
-      return {.node = true, .self = *node == NodeIndex::kSelf};
+      return {.node = true, .self = *node == NodeIndex::kSelf, .kept = true};
     }
-    if (model::is_tailscale_address(address) && !is_no_node(address)) met_unknown_ = true;
-    return {};
+    if (!model::is_tailscale_address(address)) return {};
+    if (!is_no_node(address)) met_unknown_ = true;
+    return {.node = false, .self = false, .kept = nobody_told_};
   }
 
-  End local_end(const Address& address) noexcept {
-    if (address != local_ || !local_known_) {
+  const End& local_end(const Address& address) noexcept {
+    if (address != local_) {
       local_ = address;
       local_end_ = end_of(address);
-      local_known_ = true;
+      local_routed_.reset();
     }
     return local_end_;
+  }
+
+  /// The rules, in their order.
+  [[nodiscard]] TrafficClass class_of(const Flow& flow, const End& local, const End& remote) noexcept {
+    if (!nodes_.knows_routes()) return by_ranges(flow.local.address, flow.remote.address);
+    if (local.self) return with_self(remote, flow.remote.address);
+    if (!remote.node) return TrafficClass::kExit;
+    // We are a router between the tailnet and something else, for a peer.
+    if (!local_routed_) local_routed_ = nodes_.routed(flow.local.address);
+    return *local_routed_ ? TrafficClass::kSubnet : TrafficClass::kExit;
   }
 
   /// Of Tailscale's range, but not a node's to our knowledge: 4via6, tailscaled's own, services that are
@@ -98,39 +108,35 @@ class Judge {
            std::ranges::find(services, address) != services.end() || nodes_.route_owner(address).has_value();
   }
 
-  [[nodiscard]] bool routed(const Address& address) const noexcept { return nodes_.routed(address); }
-
   [[nodiscard]] TrafficClass with_self(const End& remote, const Address& address) const noexcept {
     if (remote.node) return TrafficClass::kVirtual;
-    return routed(address) ? TrafficClass::kSubnet : TrafficClass::kExit;
+    return nodes_.routed(address) ? TrafficClass::kSubnet : TrafficClass::kExit;
   }
 
   [[nodiscard]] TrafficClass by_ranges(const Address& local, const Address& remote) const noexcept {
-    const bool nobody_told = nodes_.tailnet().source == model::Tailnet::Source::kNone;
     bool outside = false;
     for (const Address& address : {local, remote}) {
       if (model::is_tailscale_address(address)) continue;
       outside = true;
-      if (nobody_told ? is_private(address) : routed(address)) return TrafficClass::kSubnet;
+      if (nobody_told_ ? is_private(address) : nodes_.routed(address)) return TrafficClass::kSubnet;
     }
     return outside ? TrafficClass::kExit : TrafficClass::kVirtual;
   }
 
   const model::NodeMap& nodes_;
-  Address local_{};
+  bool nobody_told_;
+  Address local_{};  ///< of the flow before; none is none's
   End local_end_{};
-  bool local_known_ = false;
+  std::optional<bool> local_routed_{};  ///< looked up when it is asked for
   bool met_unknown_ = false;
 };
 
 /// Exit rows without protocol, ports and outside addresses; equal ones are one.
 class AnonymousRows {
  public:
-  explicit AnonymousRows(const Judge& judge) noexcept : judge_(judge) {}
-
-  void add(const Flow& flow) {
-    const Ends ends{.local = kept(flow.local.address), .remote = kept(flow.remote.address)};
-    rows_[ends] += flow.counters;
+  void add(const Flow& flow, const Judgement& judgement) {
+    rows_[{.local = judgement.keeps_local ? flow.local.address : Address{},
+           .remote = judgement.keeps_remote ? flow.remote.address : Address{}}] += flow.counters;
   }
   /// In record order.
   [[nodiscard]] std::vector<Flow> take() const {
@@ -165,11 +171,6 @@ class AnonymousRows {
     }
   };
 
-  [[nodiscard]] Address kept(const Address& address) const noexcept {
-    return judge_.keeps(address) ? address : Address{};
-  }
-
-  const Judge& judge_;
   std::unordered_map<Ends, model::Counters, Hash> rows_;
 };
 
@@ -207,12 +208,12 @@ model::ClassifiedWindow classify(const model::Window& window, std::shared_ptr<co
                                      .nodes = std::move(nodes)};
   const bool anonymise = options.anonymise_exit && !classified.nodes->tailnet().log_exit_flows;
   Judge judge(*classified.nodes);
-  AnonymousRows anonymous(judge);
-  const auto put = [&](const Flow& flow, TrafficClass which) {
-    if (which == TrafficClass::kExit && anonymise) {
-      anonymous.add(flow);
+  AnonymousRows anonymous;
+  const auto put = [&](const Flow& flow, const Judgement& judgement) {
+    if (judgement.which == TrafficClass::kExit && anonymise) {
+      anonymous.add(flow, judgement);
     } else {
-      classified.of(which).push_back(flow);
+      classified.of(judgement.which).push_back(flow);
     }
   };
   // Both are in record order, and an end that is not known comes before all others: so are the lists.

@@ -310,7 +310,7 @@ TEST_CASE("over random tailnets every answer is that of the slow reference", "[u
     const auto routes = reference::routes(tailnet);
     for (int look = 0; look < 100; ++look) {
       const Address asked = random.any_address();
-      CAPTURE(run, look, asked.family, asked.bytes);
+      INFO(run << ", " << look << ": " << hex(asked));
       REQUIRE(number(map->node_at(asked)) == reference::node_at(tailnet, asked));
       REQUIRE(map->routed(asked) == reference::routed(routes, asked));
       REQUIRE(number(map->route_owner(asked)) == reference::route_owner(tailnet, asked));

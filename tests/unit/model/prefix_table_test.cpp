@@ -92,6 +92,19 @@ TEST_CASE("of equal prefixes the first one counts", "[unit]") {
   CHECK(found(table, "fd00::1") == 2);
 }
 
+TEST_CASE("of many equal prefixes among others the first one counts", "[unit]") {
+  std::vector<std::pair<Prefix, Value>> list;
+  for (Value at = 0; at < 1000; ++at) {
+    const auto octet = static_cast<std::uint8_t>(at * 7 % 10);
+    list.emplace_back(Prefix::of(Address::v4({10, octet, 0, 0}), 16), at);
+  }
+  const PrefixTable table(list);
+  for (Value at = 0; at < 10; ++at) {
+    const auto octet = static_cast<std::uint8_t>(at * 7 % 10);
+    CHECK(table.find(Address::v4({10, octet, 3, 4})) == at);
+  }
+}
+
 TEST_CASE("the families do not know of each other", "[unit]") {
   const PrefixTable v4 = table_of({"0.0.0.0/0"});
   CHECK(found(v4, "0.0.0.0") == 1);
@@ -179,7 +192,7 @@ TEST_CASE("over random prefixes the table finds what a linear search finds", "[u
       const Address asked = list.empty() || look % 4 == 0
                                 ? random_address(random, random() % 2 == 0)
                                 : at_border(random, list[random() % list.size()].first);
-      CAPTURE(run, look, asked.family, asked.bytes);
+      INFO(run << ", " << look << ": " << hex(asked));
       REQUIRE(table.find(asked) == reference::longest(list, asked));
     }
   }

@@ -105,10 +105,10 @@ TEST_CASE("Tailscale's ranges end where net/tsaddr has it", "[unit]") {
     INFO(text);
     CHECK(is_tailscale_address(address(text)));
   }
-  for (const auto text :
-       {"100.63.255.255", "100.128.0.0", "99.64.0.1", "101.64.0.1", "100.115.92.0", "100.115.92.255",
-        "100.115.93.0", "100.115.93.255", "fd7a:115c:a1df:ffff:ffff:ffff:ffff:ffff",
-        "fd7a:115c:a1e1::", "fd7a:115d:a1e0::", "::ffff:100.64.0.1", "6440:1::"}) {
+  for (const auto text : {"100.63.255.255", "100.128.0.0", "100.192.0.0", "100.0.0.1", "99.64.0.1",
+                          "101.64.0.1", "100.115.92.0", "100.115.92.255", "100.115.93.0", "100.115.93.255",
+                          "fd7a:115c:a1df:ffff:ffff:ffff:ffff:ffff",
+                          "fd7a:115c:a1e1::", "fd7a:115d:a1e0::", "::ffff:100.64.0.1", "6440:1::"}) {
     INFO(text);
     CHECK_FALSE(is_tailscale_address(address(text)));
   }

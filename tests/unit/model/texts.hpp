@@ -45,4 +45,15 @@ inline std::vector<Prefix> prefixes(std::initializer_list<std::string_view> text
   return list;
 }
 
+/// For what a failed test says.
+inline std::string hex(const Address& address) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text = address.family == Address::Family::kV6 ? "IPv6 " : "IPv4 ";
+  for (std::size_t at = 0; at < (address.family == Address::Family::kV6 ? 16U : 4U); ++at) {
+    text += kDigits[address.bytes[at] >> 4U];
+    text += kDigits[address.bytes[at] & 15U];
+  }
+  return text;
+}
+
 }  // namespace flowtally::model
