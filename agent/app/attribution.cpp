@@ -1,5 +1,6 @@
 #include "app/attribution.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,7 +27,8 @@ void Attribution::tell_events() {
 }
 
 /// While tailscaled is away nobody waits for it; before its first answer it may only just have been asked.
-bool Attribution::worth_asking() const {
+bool Attribution::worth_asking(std::int64_t now_ns) const {
+  if (now_ns < ask_after_ns_) return false;
   const identity::Status status = source_->status();
   return status.reachable || (status.reads == 0 && status.failures == 0);
 }
@@ -34,10 +36,15 @@ bool Attribution::worth_asking() const {
 model::ClassifiedWindow Attribution::attribute(const model::Window& window) {
   const flow::ClassifyOptions options{.anonymise_exit = !options_.log_exit_flows};
   auto classified = flow::classify(window, source_->snapshot().nodes, options);
-  if (!classified.unknown_ends || !worth_asking()) return classified;
+  const std::int64_t now_ns = window.end.boot_ns;
+  if (!classified.unknown_ends || !worth_asking(now_ns)) return classified;
   ++windows_asked_;
-  if (!source_->refresh(kIdentityWait)) return classified;
-  return flow::classify(window, source_->snapshot().nodes, options);
+  if (source_->refresh(kIdentityWait)) {
+    classified = flow::classify(window, source_->snapshot().nodes, options);
+  }
+  ask_pause_ns_ = classified.unknown_ends ? std::clamp(ask_pause_ns_ * 2, kAskPauseMinNs, kAskPauseMaxNs) : 0;
+  ask_after_ns_ = now_ns + ask_pause_ns_;
+  return classified;
 }
 
 const std::string& Attribution::node_id(const model::ClassifiedWindow& window) const {

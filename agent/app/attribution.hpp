@@ -21,6 +21,12 @@ namespace flowtally::app {
 /// kernel counts on meanwhile.
 inline constexpr std::chrono::milliseconds kIdentityWait{500};
 
+/// After an answer that did not help, so long nothing is asked for the sake of unknown addresses: some stay
+/// unknown for ever, such as the endpoint of a peer relay. Doubled each time; changes are told and seen all
+/// the same.
+inline constexpr std::int64_t kAskPauseMinNs = std::int64_t{10} * 1'000'000'000;
+inline constexpr std::int64_t kAskPauseMaxNs = std::int64_t{160} * 1'000'000'000;
+
 struct AttributionOptions {
   std::string node_id{};           ///< of the records, whatever anybody says; empty: what identity says
   std::string node_id_fallback{};  ///< while nobody says
@@ -47,7 +53,8 @@ class Attribution {
   void tell_events();
 
   /// The window in classes, by the newest state that is known. Where it has an address or an endpoint that is
-  /// nobody's, asks anew first and waits for that, kIdentityWait at most, while tailscaled answers.
+  /// nobody's, asks anew first and waits for that, kIdentityWait at most, while tailscaled answers and
+  /// answers help.
   [[nodiscard]] model::ClassifiedWindow attribute(const model::Window& window);
 
   /// `nodeId` of the records of a window.
@@ -60,7 +67,7 @@ class Attribution {
   [[nodiscard]] std::string summary_text() const;
 
  private:
-  [[nodiscard]] bool worth_asking() const;
+  [[nodiscard]] bool worth_asking(std::int64_t now_ns) const;
 
   std::unique_ptr<identity::IdentitySource> source_;
   AttributionOptions options_;
@@ -68,6 +75,8 @@ class Attribution {
   std::shared_ptr<const model::NodeMap> nodes_of_sockets_;  ///< from which `sockets_` is
   TailscaledSockets sockets_;
   std::uint64_t windows_asked_ = 0;  ///< windows for which was asked anew
+  std::int64_t ask_pause_ns_ = 0;    ///< 0: the last answer helped
+  std::int64_t ask_after_ns_ = 0;    ///< boot clock
 };
 
 }  // namespace flowtally::app
