@@ -39,6 +39,8 @@ func IPv4(from, to Host) Path { return Path{From: from.In, To: to.In, Src: from.
 // IPv6 is the path between the IPv6 addresses.
 func IPv6(from, to Host) Path { return Path{From: from.In, To: to.In, Src: from.IPv6, Dst: to.IPv6} }
 
+func (p Path) String() string { return fmt.Sprintf("%s to %s", p.Src, p.Dst) }
+
 // Known is a flow as the sending node must have counted it.
 type Known = netlogtype.ConnectionCounts
 
