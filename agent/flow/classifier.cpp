@@ -77,7 +77,7 @@ class Judge {
       return {.node = true, .self = *node == NodeIndex::kSelf, .kept = true};
     }
     if (!model::is_tailscale_address(address)) return {};
-    if (!is_no_node(address)) met_unknown_ = true;
+    if (!met_unknown_ && !is_no_node(address)) met_unknown_ = true;  // one is enough, and finding out is slow
     return {.node = false, .self = false, .kept = nobody_told_};
   }
 
