@@ -17,7 +17,6 @@ namespace flowtally::flow {
 namespace {
 
 using model::address;
-using model::Address;
 using model::addresses;
 using model::Counters;
 using model::Flow;
@@ -55,6 +54,12 @@ Tailnet lab() {
   tailnet.service_addresses = addresses({"100.99.0.1", "fd7a:115c:a1e0::91"});
   tailnet.local_prefixes = prefixes({"192.168.1.0/24", "fd44::/64"});
   return tailnet;
+}
+
+/// The settings, made where there are none.
+model::RoutingPrefs& prefs_of(Tailnet& tailnet) {
+  if (!tailnet.prefs) tailnet.prefs.emplace();
+  return *tailnet.prefs;
 }
 
 Flow flow(std::string_view src, std::string_view dst, std::uint16_t port = 443) {
@@ -149,7 +154,7 @@ TEST_CASE("traffic between two strangers is in the exit list: sites that are not
 
 TEST_CASE("without accepting routes a peer's subnet is exit traffic, its services are not", "[unit]") {
   Tailnet tailnet = lab();
-  tailnet.prefs->accept_routes = false;
+  prefs_of(tailnet).accept_routes = false;
   check(tailnet, {
                      {"a subnet of a peer", "100.64.0.1", "10.20.3.4", kExit},
                      {"a service of a peer", "100.64.0.1", "100.99.0.7", kSubnet},
@@ -166,9 +171,9 @@ TEST_CASE("the LAN of the client of an exit node is subnet traffic", "[unit]") {
                                     {"the LAN by IPv6", "fd7a:115c:a1e0::1", "fd44::7", kSubnet},
                                     {"the internet", "100.64.0.1", "8.8.8.8", kExit}};
   check(tailnet, direct);
-  tailnet.prefs->exit_node = true;
+  prefs_of(tailnet).exit_node = true;
   check(tailnet, through);
-  tailnet.prefs->exit_node_allow_lan = true;
+  prefs_of(tailnet).exit_node_allow_lan = true;
   check(tailnet, direct);
 }
 

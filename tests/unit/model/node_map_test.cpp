@@ -28,6 +28,12 @@ Tailnet small_tailnet() {
   return tailnet;
 }
 
+/// The settings, made where there are none.
+RoutingPrefs& prefs_of(Tailnet& tailnet) {
+  if (!tailnet.prefs) tailnet.prefs.emplace();
+  return *tailnet.prefs;
+}
+
 bool routed(const Tailnet& tailnet, std::string_view text) {
   return NodeMap::make(tailnet)->routed(address(text));
 }
@@ -61,9 +67,13 @@ TEST_CASE("a node is found at its own addresses and nowhere else", "[unit]") {
   CHECK(node_at(*map, "10.20.0.1") == -1);
   CHECK(node_at(*map, "::ffff:100.64.0.2") == -1);
   CHECK(node_at(*map, "") == -1);
-  CHECK(&map->node(NodeIndex{0}) == &map->tailnet().self);
-  CHECK(&map->node(NodeIndex{1}) == &map->tailnet().peers[0]);
-  CHECK(&map->node(NodeIndex{2}) == &map->tailnet().peers[1]);
+  const auto node = [&](std::string_view text) {
+    const auto found = map->node_at(address(text));
+    return found ? &map->node(*found) : nullptr;
+  };
+  CHECK(node("100.64.0.1") == &map->tailnet().self);
+  CHECK(node("fd7a:115c:a1e0::2") == &map->tailnet().peers[0]);
+  CHECK(node("100.64.0.3") == &map->tailnet().peers[1]);
 }
 
 TEST_CASE("of nodes that claim one address the first has it, this node before the others", "[unit]") {
@@ -119,7 +129,7 @@ TEST_CASE("own addresses, tailscaled's two and those of hosted services are rout
 
 TEST_CASE("what this node advertises is routed, but not everything as an exit node", "[unit]") {
   Tailnet tailnet = small_tailnet();
-  tailnet.prefs->advertised_routes = prefixes({"192.168.7.0/24", "0.0.0.0/0", "::/0"});
+  prefs_of(tailnet).advertised_routes = prefixes({"192.168.7.0/24", "0.0.0.0/0", "::/0"});
   CHECK(routed(tailnet, "192.168.7.9"));
   CHECK_FALSE(routed(tailnet, "192.168.8.9"));
   CHECK_FALSE(routed(tailnet, "2001:db8::1"));
@@ -140,7 +150,7 @@ TEST_CASE("with prefs, what others were told of this node does not count; withou
 TEST_CASE("addresses of peers are routed whether routes are accepted or not", "[unit]") {
   Tailnet tailnet = small_tailnet();
   for (const bool accept : {false, true}) {
-    tailnet.prefs->accept_routes = accept;
+    prefs_of(tailnet).accept_routes = accept;
     CHECK(routed(tailnet, "100.64.0.2"));
     CHECK(routed(tailnet, "100.64.0.3"));
     CHECK_FALSE(routed(tailnet, "100.64.0.4"));
@@ -151,7 +161,7 @@ TEST_CASE("subnets of peers are routed where routes are accepted, or where nobod
   Tailnet tailnet = small_tailnet();
   CHECK_FALSE(routed(tailnet, "10.20.3.4"));
   CHECK_FALSE(routed(tailnet, "fd12::1"));
-  tailnet.prefs->accept_routes = true;
+  prefs_of(tailnet).accept_routes = true;
   CHECK(routed(tailnet, "10.20.3.4"));
   CHECK(routed(tailnet, "fd12::1"));
   CHECK_FALSE(routed(tailnet, "10.21.0.0"));
@@ -174,7 +184,7 @@ TEST_CASE("a single address behind a peer is a subnet unless it is Tailscale's o
   CHECK_FALSE(routed(tailnet, "198.51.100.1"));
   CHECK_FALSE(routed(tailnet, "2001:db8::2"));
   CHECK_FALSE(routed(tailnet, "100.115.92.7"));  // ChromeOS
-  tailnet.prefs->accept_routes = true;
+  prefs_of(tailnet).accept_routes = true;
   CHECK(routed(tailnet, "198.51.100.1"));
   CHECK(routed(tailnet, "2001:db8::2"));
   CHECK(routed(tailnet, "100.115.92.7"));
@@ -197,14 +207,14 @@ TEST_CASE("one IPv6 address of a peer routes all of Tailscale's range, an IPv4 o
   // A block of the range is a subnet like any other.
   tailnet.peers[0].allowed_ips = prefixes({"fd7a:115c:a1e0:b1a::/96"});
   CHECK_FALSE(routed(tailnet, "fd7a:115c:a1e0:b1a::9"));
-  tailnet.prefs->accept_routes = true;
+  prefs_of(tailnet).accept_routes = true;
   CHECK(routed(tailnet, "fd7a:115c:a1e0:b1a::9"));
   CHECK_FALSE(routed(tailnet, "fd7a:115c:a1e0:ffff::9"));
 }
 
 TEST_CASE("an expired peer routes nothing, but is still who it is", "[unit]") {
   Tailnet tailnet = small_tailnet();
-  tailnet.prefs->accept_routes = true;
+  prefs_of(tailnet).accept_routes = true;
   tailnet.peers[0].expired = true;
   CHECK_FALSE(routed(tailnet, "100.64.0.2"));
   CHECK_FALSE(routed(tailnet, "fd7a:115c:a1e0::2"));
@@ -246,14 +256,14 @@ TEST_CASE("the LAN is routed through an exit node unless it is allowed to be use
     CHECK_FALSE(routed(tailnet, "100.64.0.77"));  // Tailscale's
     CHECK_FALSE(routed(tailnet, "8.8.8.8"));
   };
-  tailnet.prefs->exit_node = true;
+  prefs_of(tailnet).exit_node = true;
   check_lan(true);
-  tailnet.prefs->exit_node_allow_lan = true;
+  prefs_of(tailnet).exit_node_allow_lan = true;
   check_lan(false);
-  tailnet.prefs->exit_node = false;
+  prefs_of(tailnet).exit_node = false;
   tailnet.exit_node_in_use = true;
   check_lan(false);
-  tailnet.prefs->exit_node_allow_lan = false;
+  prefs_of(tailnet).exit_node_allow_lan = false;
   check_lan(true);
   tailnet.prefs.reset();
   check_lan(true);
