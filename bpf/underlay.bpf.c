@@ -6,11 +6,12 @@
  *
  * What is tailscaled's: on egress what carries its socket mark (SO_MARK, net/netns) and leaves from a port
  * that is known as its own; on ingress what is for such a port and for an address of this host. Ports are
- * told by the agent, or learned from marked datagrams that have the shape of WireGuard: tailscaled takes
- * another port when it likes. Everything else passes after one look at the headers. The verdict is always
- * "next".
+ * told by the agent, or learned from marked datagrams that look like WireGuard or disco: tailscaled takes
+ * another port when it likes. Everything else passes after one look. The verdict is always "next".
  */
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 
 #include <bpf/bpf_endian.h>
@@ -26,24 +27,17 @@
 #include "entry.bpf.h"
 #include "measure.bpf.h"
 #include "parse.bpf.h"
+#include "tailscaled.bpf.h"
 #include "totals.bpf.h"
 #include "underlay_maps.bpf.h"
 
-/* LinuxBypassMark and its mask (tsconst/linuxfw.go): 0x80000 of 0xff0000. */
-#define FT_MARK_MASK 0xff0000u
-#define FT_MARK_TAILSCALED 0x80000u
-
-static __always_inline int ft_is_marked(__u32 mark) {
-    return (mark & FT_MARK_MASK) == FT_MARK_TAILSCALED;
+/* First bytes of a datagram of `len` bytes at `offset` of the IP packet. */
+static __always_inline void ft_read_head(const struct ft_source* source, __u32 offset, __u32 len,
+                                         __u8 (*head)[FT_DATAGRAM_HEAD]) {
+    if (len < FT_DATAGRAM_HEAD || ft_load_far(source, offset, head)) __builtin_memset(head, 0, sizeof(*head));
 }
 
-static __always_inline int ft_is_own_address(const struct ft_packet* packet) {
-    struct ft_address_key key = {.family = packet->family};
-    __builtin_memcpy(key.address, packet->destination, sizeof(key.address));
-    return bpf_map_lookup_elem(&own_addresses, &key) != 0;
-}
-
-/* The datagrams of a UDP packet. Gives 0, or negative where it ends inside its UDP header. */
+/* The datagrams of a UDP packet. Gives 0, or negative where the kernel takes it for broken. */
 static __always_inline int ft_read_datagrams(const struct ft_source* source, const struct __sk_buff* skb,
                                              __u32 link_header_len, const struct ft_packet* packet,
                                              struct ft_datagrams* datagrams) {
@@ -52,14 +46,16 @@ static __always_inline int ft_read_datagrams(const struct ft_source* source, con
     datagrams->payload = len - packet->header_len;
     datagrams->size = skb->gso_size;
     if (datagrams->size == 0) {
-        /* Its own word, because the first fragment of a datagram stands for all of it. */
+        /* Its own word: behind it may be padding, and a first fragment stands for the whole datagram, because
+           tailscaled counts that and the later fragments have no ports. */
         __u16 udp_len;
         if (ft_load_far(source, packet->header_len - 4, &udp_len)) return -1;
         udp_len = ft_from_be16(udp_len);
-        if (udp_len >= 8) datagrams->payload = udp_len - 8u;
+        if (udp_len < 8) return -1;
+        if (udp_len - 8u > datagrams->payload && !ft_may_be_first_fragment(source, packet)) return -1;
+        datagrams->payload = udp_len - 8u;
     }
-    if (datagrams->payload < FT_DATAGRAM_HEAD || ft_load_far(source, packet->header_len, &datagrams->head))
-        __builtin_memset(datagrams->head, 0, sizeof(datagrams->head));
+    ft_read_head(source, packet->header_len, datagrams->payload, &datagrams->head);
     return 0;
 }
 
@@ -77,104 +73,91 @@ static __always_inline void ft_count_endpoint(const struct ft_packet* packet, __
         ft_add(&sums->rest, direction, count);
 }
 
-static __always_inline void ft_count_datagrams(const struct ft_packet* packet,
+/*
+ * The last datagram of a super-packet may be shorter, and then of another kind: the kernel joins what comes
+ * from one endpoint to one port, whatever it is. Those before it are as long as the first, and taken for the
+ * same.
+ */
+static __always_inline void ft_count_datagrams(const struct ft_source* source, const struct ft_packet* packet,
                                                const struct ft_datagrams* datagrams,
                                                enum ft_direction direction) {
     __u32 index = ft_active_generation();
-    struct ft_underlay_totals* sums = bpf_map_lookup_elem(&underlay, &index);
+    struct ft_underlay_totals* sums = bpf_map_lookup_elem(&underlay_totals, &index);
     if (!sums) return; /* cannot be: an array has all its entries */
-    struct ft_wire_count count = ft_count_of_datagrams(datagrams);
-    enum ft_datagram kind = ft_kind_of(datagrams);
-    /* A relay's header is in what tailscaled counts as received, and not in what it counts as sent. */
-    if (direction == FT_TX && kind == FT_DATAGRAM_WIREGUARD && ft_is_geneve(datagrams->head, 0x12) &&
-        count.bytes >= count.packets * FT_GENEVE_LEN)
-        count.bytes -= count.packets * FT_GENEVE_LEN;
+
+    __u32 size = datagrams->size, bytes = datagrams->payload, number = 1;
+    enum ft_datagram kind = ft_kind_of(datagrams->head, size != 0 && size < bytes ? size : bytes, direction);
+    if (size != 0 && size < bytes) {
+        __u32 last = bytes % size;
+        number = bytes / size;
+        if (last != 0) {
+            __u8 head[FT_DATAGRAM_HEAD];
+            ft_read_head(source, packet->header_len + bytes - last, last, &head);
+            enum ft_datagram last_kind = ft_kind_of(head, last, direction);
+            if (last_kind == kind) {
+                number += 1;
+            } else {
+                bytes -= last;
+                struct ft_wire_count alone = ft_count_of_datagrams(1, last, last_kind, head, direction);
+                ft_add(&sums->hook, direction, &alone);
+                if (last_kind == FT_DATAGRAM_WIREGUARD)
+                    ft_count_endpoint(packet, index, direction, &alone, sums);
+                else
+                    ft_add(&sums->left_out[last_kind & (FT_DATAGRAM_KINDS - 1)], direction, &alone);
+            }
+        }
+    }
+    struct ft_wire_count count = ft_count_of_datagrams(number, bytes, kind, datagrams->head, direction);
     ft_add(&sums->hook, direction, &count);
-    if (kind != FT_DATAGRAM_WIREGUARD) {
+    if (kind == FT_DATAGRAM_WIREGUARD)
+        ft_count_endpoint(packet, index, direction, &count, sums);
+    else
         ft_add(&sums->left_out[kind & (FT_DATAGRAM_KINDS - 1)], direction, &count);
-        return;
-    }
-    if (direction == FT_TX && ft_ends_with_marker(datagrams)) {
-        struct ft_wire_count marker = {1, 1};
-        ft_add(&sums->left_out[FT_DATAGRAM_OTHER], direction, &marker);
-        count.packets -= 1;
-        count.bytes -= 1;
-    }
-    ft_count_endpoint(packet, index, direction, &count, sums);
 }
 
 static __always_inline void ft_run_udp(struct __sk_buff* skb, const struct ft_source* source,
                                        const struct ft_packet* packet, enum ft_direction direction,
                                        __u32 link_header_len) {
     struct ft_datagrams datagrams = {};
-    if (direction == FT_RX) {
-        if (ports.udp[packet->destination_port] == FT_PORT_FOREIGN || !ft_is_own_address(packet)) return;
-        if (ft_read_datagrams(source, skb, link_header_len, packet, &datagrams)) return;
-    } else {
-        int marked = ft_is_marked(skb->mark);
-        __u8 known = ports.udp[packet->source_port];
-        if (!marked && (known == FT_PORT_FOREIGN || control.mark_is_sure)) return;
-        if (ft_read_datagrams(source, skb, link_header_len, packet, &datagrams)) return;
-        if (marked && known != FT_PORT_TOLD) {
-            if (ft_has_wireguard_shape(&datagrams))
-                ports.udp[packet->source_port] = FT_PORT_LEARNED;
-            else if (known == FT_PORT_FOREIGN)
-                return; /* marked, but not from the port of WireGuard: DNS, port mapping */
-        }
+    __u8 known = ports.udp[direction == FT_TX ? packet->source_port : packet->destination_port];
+    int marked = direction == FT_TX && ft_is_marked(skb->mark);
+    if (known == FT_PORT_FOREIGN && !marked) return;
+    if (!ft_is_counted_here(skb, packet, direction)) return;
+    if (ft_read_datagrams(source, skb, link_header_len, packet, &datagrams)) return;
+    if (marked && known != FT_PORT_TOLD && known != FT_PORT_LEARNED) {
+        /* Marked, but not from the port of WireGuard: DNS, port mapping, a peer relay's server. */
+        if (known == FT_PORT_FOREIGN && !ft_has_wireguard_shape(&datagrams) &&
+            !ft_is_disco(datagrams.head, datagrams.payload))
+            return;
+        ports.udp[packet->source_port] = FT_PORT_LEARNED;
     }
-    ft_count_datagrams(packet, &datagrams, direction);
-}
-
-static __always_inline void ft_count_tcp(const struct __sk_buff* skb, const struct ft_packet* packet,
-                                         enum ft_direction direction, __u32 link_header_len) {
-    __u32 index = ft_active_generation();
-    struct ft_underlay_totals* sums = bpf_map_lookup_elem(&underlay, &index);
-    if (!sums) return;
-    struct ft_wire_count count = ft_measure(skb, link_header_len, packet, direction);
-    ft_add(&sums->tcp, direction, &count);
-}
-
-/* Whether the packet is for a socket that carries tailscaled's mark. */
-static __always_inline int ft_is_for_marked_socket(struct __sk_buff* skb, const struct ft_packet* packet) {
-    struct bpf_sock_tuple tuple = {};
-    __u32 tuple_len = sizeof(tuple.ipv4);
-    if (packet->family == 4) {
-        __builtin_memcpy(&tuple.ipv4.saddr, packet->source, 4);
-        __builtin_memcpy(&tuple.ipv4.daddr, packet->destination, 4);
-        tuple.ipv4.sport = bpf_htons(packet->source_port);
-        tuple.ipv4.dport = bpf_htons(packet->destination_port);
-    } else {
-        __builtin_memcpy(tuple.ipv6.saddr, packet->source, 16);
-        __builtin_memcpy(tuple.ipv6.daddr, packet->destination, 16);
-        tuple.ipv6.sport = bpf_htons(packet->source_port);
-        tuple.ipv6.dport = bpf_htons(packet->destination_port);
-        tuple_len = sizeof(tuple.ipv6);
-    }
-    struct bpf_sock* socket = bpf_sk_lookup_tcp(skb, &tuple, tuple_len, BPF_F_CURRENT_NETNS, 0);
-    if (!socket) return 0;
-    int marked = ft_is_marked(socket->mark);
-    bpf_sk_release(socket);
-    return marked;
+    ft_count_datagrams(source, packet, &datagrams, direction);
 }
 
 static __always_inline void ft_run_tcp(struct __sk_buff* skb, const struct ft_packet* packet,
                                        enum ft_direction direction, __u32 link_header_len) {
     if (direction == FT_TX) {
         if (!ft_is_marked(skb->mark)) return;
-        ports.tcp[packet->source_port] = FT_PORT_LEARNED;
-    } else {
-        if (ports.tcp[packet->destination_port] == FT_PORT_FOREIGN) return;
-        if (!ft_is_for_marked_socket(skb, packet)) return;
+        if (ports.tcp[packet->source_port] != FT_PORT_LEARNED)
+            ports.tcp[packet->source_port] = FT_PORT_LEARNED;
+    } else if (ports.tcp[packet->destination_port] == FT_PORT_FOREIGN ||
+               !ft_is_for_marked_socket(skb, packet)) {
+        return;
     }
-    ft_count_tcp(skb, packet, direction, link_header_len);
+    if (!ft_is_counted_here(skb, packet, direction)) return;
+    __u32 index = ft_active_generation();
+    struct ft_underlay_totals* sums = bpf_map_lookup_elem(&underlay_totals, &index);
+    if (!sums) return; /* cannot be: an array has all its entries */
+    struct ft_wire_count count = ft_measure(skb, link_header_len, packet, direction);
+    ft_add(&sums->tcp, direction, &count);
 }
 
 static __always_inline int ft_run(struct __sk_buff* skb, enum ft_direction direction, __u32 link_header_len) {
     struct ft_source source = ft_source_of(skb, link_header_len);
+    if (ft_is_foreign(skb, &source, direction, link_header_len)) return TC_ACT_UNSPEC;
+
     struct ft_packet packet = {};
     FT_IN_MEMORY(packet);
-    /* A tagged frame is counted on the VLAN's own device. */
-    if (skb->vlan_present || !ft_is_ip(skb, link_header_len)) return TC_ACT_UNSPEC;
     if (ft_parse(&source, skb->len - link_header_len, skb->gso_size, &packet) != FT_PARSED)
         return TC_ACT_UNSPEC;
     if (packet.proto == FT_PROTO_UDP)

@@ -20,14 +20,18 @@ struct {
     __uint(max_entries, FT_GENERATIONS);
     __type(key, __u32);
     __type(value, struct ft_underlay_totals);
-} underlay SEC(".maps");
+} underlay_totals SEC(".maps");
 
-/* Filled by the agent. A packet to another address is not for this host's tailscaled, whatever its port. */
+/*
+ * This host's addresses, filled by the agent. A packet to another address is not for this host's tailscaled,
+ * whatever its port. The value is 0, or the index of the one device on which packets of this address are
+ * counted, because they pass the device below it too (macvlan, ipvlan).
+ */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 4096);
     __type(key, struct ft_address_key);
-    __type(value, __u8);
+    __type(value, __u32);
 } own_addresses SEC(".maps");
 
 struct ft_ports ports SEC(".data.ports");

@@ -91,7 +91,6 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
 }
 
 std::vector<Event> Capturer::take_events() {
-  parts_.watch.drain();
   std::vector<Event> events = look_at_interface();
   if (parts_.pressure.take(to_index(parts_.selector.active()))) {
     events.push_back({.kind = Event::Kind::kPressure, .text = "the active generation is filling up"});
@@ -100,6 +99,7 @@ std::vector<Event> Capturer::take_events() {
 }
 
 std::vector<Event> Capturer::look_at_interface() {
+  parts_.watch.drain();  // before the look: what changes after it is told again
   std::vector<Event> events = std::exchange(limits_, {});
   look_at_underlay(events);
   const auto looked = parts_.watch.find(options_.interface);

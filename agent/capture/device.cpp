@@ -63,11 +63,13 @@ base::Result<DeviceWatch> DeviceWatch::open() {
 
 void DeviceWatch::drain() noexcept {
   std::array<char, 16384> buffer;
+  bool any = false;
   for (;;) {
     const auto length = ::recv(netlink_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (length < 0 && errno != ENOBUFS && errno != EINTR) return;
-    if (length == 0) return;
+    if (length == 0 || (length < 0 && errno != ENOBUFS && errno != EINTR)) break;
+    any = any || length > 0 || errno == ENOBUFS;
   }
+  if (any) ++changes_;
 }
 
 base::Result<std::optional<Device>> DeviceWatch::find(const std::string& name) const {

@@ -36,6 +36,8 @@ class DeviceWatch {
   /// Takes all waiting messages. They are only a hint to look again: the kernel drops some when many come
   /// (ENOBUFS).
   void drain() noexcept;
+  /// How many times drain() has found any: another number means that something may have changed.
+  [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }
   /// The device of that name now, or none. kUnsupported where it is neither a layer-3 nor an Ethernet device.
   [[nodiscard]] base::Result<std::optional<Device>> find(const std::string& name) const;
 
@@ -49,6 +51,7 @@ class DeviceWatch {
 
   base::UniqueFd netlink_;
   base::UniqueFd query_;  ///< any socket, for the ioctls
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace flowtally::capture

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include <bpf/bpf.h>
@@ -35,7 +36,9 @@ ft_address_key key_of(const model::Address& address) noexcept {
 /// Changes a port's word where it still is `from`: the program may write it meanwhile.
 void change(__u8& port, ft_port from, ft_port to) noexcept {
   auto expected = static_cast<__u8>(from);
-  std::atomic_ref(port).compare_exchange_strong(expected, static_cast<__u8>(to), std::memory_order_relaxed);
+  const std::atomic_ref word(port);
+  if (word.load(std::memory_order_relaxed) != expected) return;  // nearly all; and no cache line is taken
+  word.compare_exchange_strong(expected, static_cast<__u8>(to), std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -84,41 +87,34 @@ base::Result<UnderlayCounter> UnderlayCounter::open(const Program& program, Unde
 UnderlayCounter::Report UnderlayCounter::look(const DeviceWatch& watch) {
   Report report;
   fade_ports();
-  const auto interfaces = read_interfaces();
-  if (!interfaces) {
-    if (failing_.insert(interfaces.error().text()).second) report.failed.push_back(interfaces.error().text());
-    return report;
+  if (seen_changes_ != watch.changes()) {
+    const auto interfaces = read_interfaces();
+    if (!interfaces) {
+      std::string text = interfaces.error().text();
+      if (failing_.insert(text).second) report.failed.push_back(std::move(text));
+      return report;
+    }
+    seen_changes_ = watch.changes();
+    take_addresses(own_addresses_of(*interfaces));
+    const std::vector<std::string> wanted =
+        options_.interfaces.empty() ? carriers_among(*interfaces, counted_) : options_.interfaces;
+    wanted_ = std::set<std::string>(wanted.begin(), wanted.end());
   }
-  take_addresses(own_addresses_of(*interfaces));
-  const std::vector<std::string> wanted =
-      options_.interfaces.empty() ? carriers_among(*interfaces, counted_) : options_.interfaces;
-  const std::set<std::string> names(wanted.begin(), wanted.end());
   std::erase_if(attachments_, [&](const auto& entry) {
-    if (!names.contains(entry.first) || !entry.second.alive()) return true;
+    if (!wanted_.contains(entry.first) || !entry.second.alive()) return true;
     const auto device = watch.find(entry.first);
     return !device || !*device || (*device)->index != entry.second.device().index;
   });
-
   std::set<std::string> failing;
-  for (const std::string& name : names) {
+  for (const std::string& name : wanted_) {
     if (attachments_.contains(name)) continue;
-    const auto device = watch.find(name);
-    if (device && !*device) continue;  // not there (yet)
-    auto attachment = device
-                          ? Attachment::attach(programs_of(object_, (*device)->link_layer), **device, mode_)
-                          : base::Result<Attachment>(base::fail(base::Error(device.error())));
-    if (attachment) {
-      report.attached.push_back(
-          fmt::format("counting tailscaled's own traffic on {} by {}", name, attachment->kind()));
-      attachments_.emplace(name, std::move(*attachment));
+    auto attached = attach_to(name, watch);
+    if (attached) {
+      if (!attached->empty()) report.attached.push_back(std::move(*attached));
       continue;
     }
-    // A tunnel of some other kind, found by its address: nobody asked for it by name.
-    const bool unasked =
-        options_.interfaces.empty() && attachment.error().code() == base::ErrorCode::kUnsupported;
-    if (unasked) continue;
     std::string text =
-        fmt::format("tailscaled's own traffic on {} is not counted: {}", name, attachment.error().text());
+        fmt::format("tailscaled's own traffic on {} is not counted: {}", name, attached.error().text());
     if (!failing_.contains(text)) report.failed.push_back(text);
     failing.insert(std::move(text));
   }
@@ -127,16 +123,36 @@ UnderlayCounter::Report UnderlayCounter::look(const DeviceWatch& watch) {
   return report;
 }
 
-void UnderlayCounter::take_addresses(std::set<model::Address> addresses) {
+/// What came of it, for people; "" where there is no such device (yet).
+base::Result<std::string> UnderlayCounter::attach_to(const std::string& name, const DeviceWatch& watch) {
+  // A tunnel of some other kind, found by its address: nobody asked for it by name.
+  const auto unasked = [this](const base::Error& error) {
+    return options_.interfaces.empty() && error.code() == base::ErrorCode::kUnsupported;
+  };
+  auto device = watch.find(name);
+  if (!device) {
+    if (unasked(device.error())) return std::string{};
+    return base::fail(std::move(device.error()));
+  }
+  if (!*device) return std::string{};
+  auto attachment = Attachment::attach(programs_of(object_, (*device)->link_layer), **device, mode_);
+  if (!attachment) return base::fail(std::move(attachment.error()));
+  std::string text = fmt::format("counting tailscaled's own traffic on {} by {}", name, attachment->kind());
+  attachments_.emplace(name, std::move(*attachment));
+  return text;
+}
+
+void UnderlayCounter::take_addresses(std::map<model::Address, std::uint32_t> addresses) {
   const int fd = object_.map_fd("own_addresses");
-  for (const model::Address& address : addresses_) {
+  for (const auto& [address, only_on] : addresses_) {
     const ft_address_key key = key_of(address);
     if (!addresses.contains(address)) bpf_map_delete_elem(fd, &key);
   }
-  const __u8 yes = 1;
-  for (const model::Address& address : addresses) {
+  for (const auto& [address, only_on] : addresses) {
+    const auto known = addresses_.find(address);
+    if (known != addresses_.end() && known->second == only_on) continue;
     const ft_address_key key = key_of(address);
-    if (!addresses_.contains(address)) bpf_map_update_elem(fd, &key, &yes, BPF_ANY);
+    bpf_map_update_elem(fd, &key, &only_on, BPF_ANY);
   }
   addresses_ = std::move(addresses);
 }
@@ -163,8 +179,8 @@ void UnderlayCounter::fade_ports() noexcept {
 }
 
 base::Status UnderlayCounter::read(GenerationIndex index, model::Generation& into) {
-  const auto totals =
-      read_cpus<ft_underlay_totals>(object_.map_fd("underlay"), index, cpus_, "totals of the underlay");
+  const auto totals = read_cpus<ft_underlay_totals>(object_.map_fd("underlay_totals"), index, cpus_,
+                                                    "totals of the underlay");
   if (!totals) return base::fail(totals.error());
   into.underlay = {.counted = was_attached_};
   for (const ft_underlay_totals& cpu : *totals) {
@@ -182,7 +198,8 @@ base::Status UnderlayCounter::read(GenerationIndex index, model::Generation& int
 base::Status UnderlayCounter::reset(GenerationIndex index, const model::Generation& drained) {
   if (auto erased = erase_entries(maps_[to_index(index)], drained.physical); !erased) return erased;
   was_attached_ = !attachments_.empty();
-  return zero_cpus<ft_underlay_totals>(object_.map_fd("underlay"), index, cpus_, "totals of the underlay");
+  return zero_cpus<ft_underlay_totals>(object_.map_fd("underlay_totals"), index, cpus_,
+                                       "totals of the underlay");
 }
 
 }  // namespace flowtally::capture

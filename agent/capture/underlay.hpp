@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -47,8 +48,8 @@ class UnderlayCounter {
     std::vector<std::string> attached;
     std::vector<std::string> failed;  ///< each once for as long as it lasts
   };
-  /// Goes on devices that came and off those that went; takes over the host's addresses; lets learned ports
-  /// fade.
+  /// Goes on devices that came and off those that went, puts programs back that somebody took off, lets
+  /// learned ports fade. After changes that `watch` has seen it looks at all devices and addresses anew.
   [[nodiscard]] Report look(const DeviceWatch& watch);
 
   /// What tailscaled told of its sockets. `marked`: its packets carry its mark, so one without is not its.
@@ -70,7 +71,8 @@ class UnderlayCounter {
   UnderlayCounter(const Program& program, BpfObject object, Ports ports, std::uint32_t cpus)
       : program_(&program), object_(std::move(object)), ports_(std::move(ports)), cpus_(cpus) {}
 
-  void take_addresses(std::set<model::Address> addresses);
+  [[nodiscard]] base::Result<std::string> attach_to(const std::string& name, const DeviceWatch& watch);
+  void take_addresses(std::map<model::Address, std::uint32_t> addresses);
   void fade_ports() noexcept;
 
   const Program* program_;
@@ -82,11 +84,13 @@ class UnderlayCounter {
   AttachMode mode_ = AttachMode::kAuto;
   std::vector<PercpuMap> maps_;  ///< by generation
   PercpuMap::Scratch scratch_;
-  std::map<std::string, Attachment> attachments_;  ///< by device
-  std::set<model::Address> addresses_;             ///< those in the kernel's map
-  std::set<std::string> failing_;                  ///< texts that were reported and still hold
-  std::int64_t faded_ns_ = 0;                      ///< boot clock, when ports were last let fade
-  bool was_attached_ = false;                      ///< to some device, since the last generation was cleared
+  std::map<std::string, Attachment> attachments_;      ///< by device
+  std::optional<std::uint64_t> seen_changes_;          ///< of the watch, when the two below were found
+  std::set<std::string> wanted_;                       ///< devices
+  std::map<model::Address, std::uint32_t> addresses_;  ///< those in the kernel's map
+  std::set<std::string> failing_;                      ///< texts that were reported and still hold
+  std::int64_t faded_ns_ = 0;                          ///< boot clock, when ports were last let fade
+  bool was_attached_ = false;  ///< to some device, since the last generation was cleared
 };
 
 }  // namespace flowtally::capture

@@ -1,8 +1,8 @@
 #include "capture/underlay_devices.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <utility>
 
@@ -35,27 +35,45 @@ bool is_link_local(const Address& address) noexcept {
   return bytes[0] == 0xfe && (bytes[1] & 0xC0U) == 0x80;
 }
 
+bool is_loopback(const Link& link) noexcept { return (link.flags & IFF_LOOPBACK) != 0; }
+
+/// Its packets pass another device of this namespace under their own addresses, untagged.
+bool shares_device(const Link& link) noexcept { return link.kind == "macvlan" || link.kind == "ipvlan"; }
+
+bool may_carry(const InterfaceFacts& facts, const std::string& counted) {
+  const Link& link = facts.link;
+  if ((link.flags & IFF_UP) == 0 || is_loopback(link) || link.name == counted || link.kind == "vrf") {
+    return false;
+  }
+  // A port of a VRF is none: it has the addresses, and the VRF's own device is passed over.
+  if (!link.slave_kind.empty() && link.slave_kind != "vrf") return false;
+  // Tailscale's IPv4 addresses are those of carriers' NAT too, so only a TUN that has one is a tailscaled's.
+  if (link.kind == "tun" && std::ranges::any_of(facts.addresses, model::is_tailscale_address)) return false;
+  return !std::ranges::all_of(facts.addresses, is_link_local);
+}
+
 }  // namespace
 
 base::Result<std::vector<InterfaceFacts>> read_interfaces() {
+  auto links = read_links();
+  if (!links) return base::fail(std::move(links.error()));
   ifaddrs* raw = nullptr;
   if (::getifaddrs(&raw) != 0) {
-    return base::fail(base::Error::from_errno(errno, "read the interfaces of this host"));
+    return base::fail(base::Error::from_errno(errno, "read the addresses of this host"));
   }
   const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> list(raw, ::freeifaddrs);
-  std::map<std::string, InterfaceFacts> by_name;
-  for (const ifaddrs* entry = list.get(); entry != nullptr; entry = entry->ifa_next) {
-    InterfaceFacts& facts = by_name[entry->ifa_name];
-    facts.name = entry->ifa_name;
-    facts.up = (entry->ifa_flags & IFF_UP) != 0;
-    facts.loopback = (entry->ifa_flags & IFF_LOOPBACK) != 0;
-    if (entry->ifa_addr == nullptr) continue;
-    if (const Address address = address_of(*entry->ifa_addr); address.valid()) {
-      facts.addresses.push_back(address);
-    }
-  }
   std::vector<InterfaceFacts> interfaces;
-  for (auto& [name, facts] : by_name) interfaces.push_back(std::move(facts));
+  std::map<std::string, std::size_t> position;
+  for (Link& link : *links) {
+    position.emplace(link.name, interfaces.size());
+    interfaces.push_back({.link = std::move(link)});
+  }
+  for (const ifaddrs* entry = list.get(); entry != nullptr; entry = entry->ifa_next) {
+    const auto found = position.find(entry->ifa_name);
+    if (entry->ifa_addr == nullptr || found == position.end()) continue;
+    const Address address = address_of(*entry->ifa_addr);
+    if (address.valid()) interfaces[found->second].addresses.push_back(address);
+  }
   return interfaces;
 }
 
@@ -63,24 +81,19 @@ std::vector<std::string> carriers_among(const std::vector<InterfaceFacts>& inter
                                         const std::string& counted) {
   std::vector<std::string> names;
   for (const InterfaceFacts& facts : interfaces) {
-    if (!facts.up || facts.loopback || facts.name == counted) continue;
-    bool reachable = false;
-    bool tailscale = false;
-    for (const Address& address : facts.addresses) {
-      tailscale = tailscale || model::is_tailscale_address(address);
-      reachable = reachable || !is_link_local(address);
-    }
-    if (reachable && !tailscale && names.size() < kUnderlayDevicesMax) names.push_back(facts.name);
+    if (names.size() < kUnderlayDevicesMax && may_carry(facts, counted)) names.push_back(facts.link.name);
   }
   return names;
 }
 
-std::set<Address> own_addresses_of(const std::vector<InterfaceFacts>& interfaces) {
-  std::set<Address> addresses;
+std::map<Address, std::uint32_t> own_addresses_of(const std::vector<InterfaceFacts>& interfaces) {
+  std::map<Address, std::uint32_t> addresses;
   for (const InterfaceFacts& facts : interfaces) {
-    if (facts.loopback) continue;
+    const std::uint32_t only_on = shares_device(facts.link) ? facts.link.index : 0;
     for (const Address& address : facts.addresses) {
-      if (addresses.size() < kOwnAddressesMax) addresses.insert(address);
+      if (addresses.size() >= kOwnAddressesMax) return addresses;
+      const auto [entry, fresh] = addresses.emplace(address, only_on);
+      if (!fresh && entry->second != only_on) entry->second = 0;  // of several devices: any of them
     }
   }
   return addresses;

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstddef>
-#include <set>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
+#include "capture/links.hpp"
 #include "model/address.hpp"
 
 namespace flowtally::capture {
@@ -18,25 +20,29 @@ inline constexpr std::size_t kUnderlayDevicesMax = 64;
 /// More own addresses are not known to the programs (max_entries of own_addresses).
 inline constexpr std::size_t kOwnAddressesMax = 4096;
 
-/// One interface as getifaddrs(3) tells of it.
+/// A link with its addresses.
 struct InterfaceFacts {
-  std::string name;
-  bool up = false;
-  bool loopback = false;
-  std::vector<model::Address> addresses;
+  Link link;
+  std::vector<model::Address> addresses{};
 };
 
-/// All interfaces, each once, by name.
+/// All interfaces, each once.
 [[nodiscard]] base::Result<std::vector<InterfaceFacts>> read_interfaces();
 
 /// Names of those that may carry tailscaled's packets: up, not loopback, not `counted`, and with an address
-/// of their own that the outside can talk to (not link-local, not one of Tailscale's). A packet has one such
-/// device on its way: a bridge, bond or VLAN device has the address, its ports have none, and where they do,
-/// what they carry for a VLAN is tagged and passed over. Pure.
+/// of their own that the outside can talk to; no TUN of a tailscaled, no port of a bridge or bond, no VRF.
+/// Pure.
+///
+/// A packet is counted on one device only, though it may pass several. A bridge or bond has the address, its
+/// ports are left out. What a VLAN's device sends is tagged when it passes the one below, and passed over
+/// there. A macvlan or ipvlan shares a device with others without such a sign: see own_addresses_of().
 [[nodiscard]] std::vector<std::string> carriers_among(const std::vector<InterfaceFacts>& interfaces,
                                                       const std::string& counted);
 
-/// Addresses of the interfaces that are not loopback, kOwnAddressesMax at the most. Pure.
-[[nodiscard]] std::set<model::Address> own_addresses_of(const std::vector<InterfaceFacts>& interfaces);
+/// Addresses of the interfaces, kOwnAddressesMax at the most, each with the index of the one device on which
+/// its packets are counted (a macvlan or ipvlan), or 0. Those of loopback too: a routed host has its address
+/// there. Pure.
+[[nodiscard]] std::map<model::Address, std::uint32_t> own_addresses_of(
+    const std::vector<InterfaceFacts>& interfaces);
 
 }  // namespace flowtally::capture
