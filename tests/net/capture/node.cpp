@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 #include <linux/if_tun.h>
 #include <bpf/bpf.h>
@@ -147,7 +148,8 @@ std::set<std::uint32_t> programs_loaded() {
     bpf_prog_info info{};
     std::uint32_t length = sizeof(info);
     if (!program.valid() || bpf_prog_get_info_by_fd(program.get(), &info, &length) != 0) continue;
-    if (std::strncmp(info.name, "ft_egress", 9) == 0 || std::strncmp(info.name, "ft_ingress", 10) == 0)
+    const std::string_view name(info.name);
+    if (name.starts_with("ft_egress") || name.starts_with("ft_ingress") || name.starts_with("ft_under"))
       ids.insert(id);
   }
   return ids;
