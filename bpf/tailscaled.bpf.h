@@ -46,7 +46,11 @@ static __always_inline int ft_has_foreign_port(const struct ft_source* source, e
     } else {
         return 0;
     }
-    __u16 local = bpf_ntohs(direction == FT_TX ? port[0] : port[1]);
+    __u32 local = bpf_ntohs(direction == FT_TX ? port[0] : port[1]);
+    /* The verifier of Linux 5.10 knows no bounds of a number whose bytes were swapped, and the compiler would
+       leave out a mask that it finds needless. */
+    asm volatile("" : "+r"(local));
+    local &= 0xffff;
     if (proto == FT_PROTO_UDP) return ports.udp[local] == FT_PORT_FOREIGN;
     if (proto == FT_PROTO_TCP) return ports.tcp[local] == FT_PORT_FOREIGN;
     return 1;
