@@ -23,7 +23,7 @@ struct LinkDump {
 
 std::string text_of(const rtattr* attribute) {
   const auto* const text = static_cast<const char*>(RTA_DATA(attribute));
-  std::string value(text, RTA_PAYLOAD(attribute));
+  const std::string value(text, RTA_PAYLOAD(attribute));
   return value.substr(0, value.find('\0'));
 }
 

@@ -129,13 +129,14 @@ base::Result<std::string> UnderlayCounter::attach_to(const std::string& name, co
   const auto unasked = [this](const base::Error& error) {
     return options_.interfaces.empty() && error.code() == base::ErrorCode::kUnsupported;
   };
-  auto device = watch.find(name);
-  if (!device) {
-    if (unasked(device.error())) return std::string{};
-    return base::fail(std::move(device.error()));
+  auto looked = watch.find(name);
+  if (!looked) {
+    if (unasked(looked.error())) return std::string{};
+    return base::fail(std::move(looked.error()));
   }
-  if (!*device) return std::string{};
-  auto attachment = Attachment::attach(programs_of(object_, (*device)->link_layer), **device, mode_);
+  const std::optional<Device>& device = *looked;
+  if (!device) return std::string{};
+  auto attachment = Attachment::attach(programs_of(object_, device->link_layer), *device, mode_);
   if (!attachment) return base::fail(std::move(attachment.error()));
   std::string text = fmt::format("counting tailscaled's own traffic on {} by {}", name, attachment->kind());
   attachments_.emplace(name, std::move(*attachment));

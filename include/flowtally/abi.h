@@ -176,7 +176,7 @@ struct ft_underlay_totals {
     struct ft_counters rest;                        /* WireGuard without room in the table */
     struct ft_counters tcp;                         /* relays, control, logs; not part of hook */
 };
-FT_ASSERT_SIZE(struct ft_underlay_totals, 7 * 32);
+FT_ASSERT_SIZE(struct ft_underlay_totals, 224);
 
 /* State of one generation that both sides touch; a cache line of its own, because every insert writes it. */
 struct ft_generation {
