@@ -134,8 +134,23 @@ static __always_inline void ft_run_udp(struct __sk_buff* skb, const struct ft_so
     ft_count_datagrams(source, packet, &datagrams, direction);
 }
 
-static __always_inline void ft_run_tcp(struct __sk_buff* skb, const struct ft_packet* packet,
-                                       enum ft_direction direction, __u32 link_header_len) {
+/* Packets and bytes on the wire. A short frame is padded: an ordinary packet is as long as it says itself. */
+static __always_inline struct ft_wire_count ft_measure_tcp(const struct ft_source* source,
+                                                           const struct __sk_buff* skb,
+                                                           const struct ft_packet* packet,
+                                                           enum ft_direction direction,
+                                                           __u32 link_header_len) {
+    struct ft_wire_count count = ft_measure(skb, link_header_len, packet, direction);
+    __u32 before = packet->family == 4 ? 0 : sizeof(struct ft_ipv6_header);
+    __u16 len;
+    if (skb->gso_size == 0 && !ft_load(source, packet->family == 4 ? 2 : 4, &len) && len != 0)
+        count.bytes = before + ft_from_be16(len);
+    return count;
+}
+
+static __always_inline void ft_run_tcp(struct __sk_buff* skb, const struct ft_source* source,
+                                       const struct ft_packet* packet, enum ft_direction direction,
+                                       __u32 link_header_len) {
     if (direction == FT_TX) {
         if (!ft_is_marked(skb->mark)) return;
         if (ports.tcp[packet->source_port] != FT_PORT_LEARNED)
@@ -148,7 +163,7 @@ static __always_inline void ft_run_tcp(struct __sk_buff* skb, const struct ft_pa
     __u32 index = ft_active_generation();
     struct ft_underlay_totals* sums = bpf_map_lookup_elem(&underlay_totals, &index);
     if (!sums) return; /* cannot be: an array has all its entries */
-    struct ft_wire_count count = ft_measure(skb, link_header_len, packet, direction);
+    struct ft_wire_count count = ft_measure_tcp(source, skb, packet, direction, link_header_len);
     ft_add(&sums->tcp, direction, &count);
 }
 
@@ -163,7 +178,7 @@ static __always_inline int ft_run(struct __sk_buff* skb, enum ft_direction direc
     if (packet.proto == FT_PROTO_UDP)
         ft_run_udp(skb, &source, &packet, direction, link_header_len);
     else if (packet.proto == FT_PROTO_TCP)
-        ft_run_tcp(skb, &packet, direction, link_header_len);
+        ft_run_tcp(skb, &source, &packet, direction, link_header_len);
     return TC_ACT_UNSPEC;
 }
 

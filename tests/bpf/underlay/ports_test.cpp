@@ -149,6 +149,19 @@ TEST_CASE("TCP with the mark is a total of packets and bytes as they are on the 
   CHECK(rig.counted() == "tcp: tx 1/140 rx 3/2120");
 }
 
+TEST_CASE("TCP in a short frame, which is padded, has the bytes of its packet") {
+  UnderlayRig rig;
+  rig.add_own_address("127.0.0.1");
+  const Connection connection(kTailscaledMark);
+  rig.run(Direction::kTx, connection.out(), kTailscaledMark);
+  rig.run(Direction::kRx, connection.back().pad(6), 0, UnderlayRig::Framing::kEthernet);
+  CHECK(rig.counted() == "tcp: tx 1/40 rx 1/40");
+  rig.clear();
+  rig.run(Direction::kTx, packet().ipv6(kOwn6, "2001:db8:9::9").tcp(5, 443).payload(2).pad(9),
+          kTailscaledMark);
+  CHECK(rig.counted() == "tcp: tx 1/62 rx 0/0");
+}
+
 TEST_CASE("TCP for a port that tailscaled uses too, but for a socket without its mark, is not its") {
   UnderlayRig rig;
   rig.add_own_address("127.0.0.1");
