@@ -146,6 +146,17 @@ TEST_CASE("headers of all kinds") {
           {"a UDP length below its header is broken",
            packet().ipv4(kPeer4, kOwn4).udp(7777, kToldPort).length_field(7).transport(kPayload, data), "",
            0},
+          {"in a first fragment too",
+           packet()
+               .ipv4(kPeer4, kOwn4)
+               .fragment(0, true)
+               .udp(7777, kToldPort)
+               .length_field(7)
+               .transport(kPayload, data),
+           "", 0},
+          {"an address in which the protocol's number would be ICMPv6's, were it in another place",
+           packet().ipv6("203a::9", kOwn6).udp(7777, kToldPort).transport(kPayload, data),
+           "203a0000000000000000000000000009:7777: tx 0/0 rx 1/128", 0},
           {"cut inside the UDP header", in4(data).truncate(24), "", 0},
           {"ICMP", packet().ipv4(kPeer4, kOwn4).icmp(8).payload(56), "", 0},
           {"ICMPv6", packet().ipv6(kPeer6, kOwn6).icmpv6(128).payload(56), "", 0},

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "capture/kernel_check.hpp"
 #include "net/capture/node.hpp"
 #include "net/capture/underlay_net.hpp"
 #include "net/underlay/wire_tap.hpp"
@@ -62,7 +63,9 @@ TEST_CASE("datagrams that arrive joined are counted one by one, each as its kind
   tap.read();
   CHECK(tap.sum(IPPROTO_UDP, kPort).rx_packets == 7 * kRounds);
   if (tap.super_packets() == 0) SKIP("this kernel sends no UDP super-packets through a veth (5.10)");
-  CHECK(tap.super_packets() >= 2 * kRounds);
+  // Linux 5.10 cuts them before they reach such a device.
+  constexpr capture::KernelVersion kWholeSince{.major = 6, .minor = 1};
+  if (capture::running_kernel() >= kWholeSince) CHECK(tap.super_packets() >= 2 * kRounds);
 }
 
 TEST_CASE("a frame with a priority tag is this device's, one with the tag of a VLAN is not", "[net]") {
