@@ -22,11 +22,11 @@
 #include <unistd.h>
 
 #include "net/capture/node.hpp"
-#include "support/process.hpp"
 #include "record/reader.hpp"
 #include "support/catch.hpp"
 #include "support/packet_builder.hpp"
 #include "support/privilege.hpp"
+#include "support/process.hpp"
 
 namespace flowtally::test {
 namespace {

@@ -9,8 +9,8 @@
 
 #include <simdjson.h>
 
-#include "support/process.hpp"
 #include "support/catch.hpp"
+#include "support/process.hpp"
 
 namespace flowtally::app {
 namespace {
