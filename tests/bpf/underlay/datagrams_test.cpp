@@ -221,6 +221,10 @@ TEST_CASE("what is somebody else's is not counted") {
   check(Direction::kRx,
         {
             {"another port", in4(data, 41642), "", 0},
+            {"another port behind IPv4 options",
+             packet().ipv4(kPeer4, kOwn4).ihl(9).udp(7777, 41642).transport(kPayload, data), "", 0},
+            {"another port behind an extension header",
+             packet().ipv6(kPeer6, kOwn6).hop_by_hop().udp(7777, 41642).transport(kPayload, data), "", 0},
             {"another host's address: forwarded to a tailscaled in a container",
              packet().ipv4(kPeer4, "172.17.0.2").udp(7777, kToldPort).transport(kPayload, data), "", 0},
             {"another host's IPv6 address",
