@@ -10,9 +10,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
+	"tailscale.com/types/netlogtype"
+
+	"flowtally/tailnet/control"
 	"flowtally/tailnet/flowlog"
 	"flowtally/tailnet/node"
 )
@@ -130,23 +134,38 @@ func (t *tailnet) play(s scenario, from time.Time) (time.Time, bool) {
 	return f.to, f.judge(s, os.Stderr)
 }
 
-// settle waits until Tailscale must have uploaded all that it has counted: until the time for that has passed since
-// any node last counted a packet.
+// settle waits until both logs have all of what has passed: until Tailscale must have uploaded it, and has. Where that
+// does not come the judge will say what is missing.
 func (t *tailnet) settle() {
 	deadline := time.Now().Add(settleTimeout)
-	last := time.Now()
-	for time.Now().Before(last.Add(uploadWait)) && time.Now().Before(deadline) {
+	begin := time.Now()
+	for time.Now().Before(deadline) {
 		time.Sleep(100 * time.Millisecond)
+		last, uploaded := begin, true
 		for _, a := range t.agents {
 			records, err := a.Records()
 			if err != nil {
 				continue
 			}
-			for _, record := range flowlog.WithTraffic(records) {
-				if record.End.After(last) {
-					last = record.End
-				}
+			records = flowlog.WithTraffic(records)
+			if len(records) == 0 {
+				continue
 			}
+			newest := records[len(records)-1]
+			if newest.End.After(last) {
+				last = newest.End
+			}
+			uploaded = uploaded && t.uploaded(a.on, newest.Start)
+		}
+		if uploaded && time.Now().After(last.Add(uploadWait)) {
+			return
 		}
 	}
+}
+
+// uploaded tells whether the node's tailscaled has uploaded a record that ends after the moment.
+func (t *tailnet) uploaded(n *node.Node, moment time.Time) bool {
+	return slices.ContainsFunc(t.sink.Records(control.LogID(n.Key())), func(record netlogtype.Message) bool {
+		return record.End.After(moment)
+	})
 }

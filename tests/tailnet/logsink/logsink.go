@@ -33,6 +33,7 @@ const (
 // Sink keeps the records by the private log id of the node that sent them.
 type Sink struct {
 	directory string // raw records are kept here too, for whoever wants to look
+	logf      func(format string, args ...any)
 
 	mu      sync.Mutex
 	records map[string][]netlogtype.Message
@@ -46,7 +47,7 @@ func Start(in *lab.Namespace, address netip.Addr, security *authority.Authority,
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{directory: directory, records: map[string][]netlogtype.Message{}}
+	s := &Sink{directory: directory, logf: logf, records: map[string][]netlogtype.Message{}}
 	err = in.Do(func() error {
 		listener, err := net.Listen("tcp", netip.AddrPortFrom(address, 443).String())
 		if err != nil {
@@ -62,6 +63,7 @@ func Start(in *lab.Namespace, address netip.Addr, security *authority.Authority,
 // ServeHTTP takes POST /c/COLLECTION/PRIVATE_ID.
 func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	s.logf("log sink: %s %s from %s", r.Method, r.URL.Path, r.RemoteAddr)
 	if r.Method != http.MethodPost || len(parts) != 3 || parts[0] != "c" {
 		http.Error(w, "not a log upload", http.StatusNotFound)
 		return
