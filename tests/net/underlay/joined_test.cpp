@@ -60,12 +60,13 @@ TEST_CASE("datagrams that arrive joined are counted one by one, each as its kind
         ByEndpoint{{kPeer, {.rx_packets = 4 * kRounds, .rx_bytes = kRounds * (3 * 1312 + 32)}}});
   CHECK(window.underlay.disco ==
         model::Counters{.rx_packets = 3 * kRounds, .rx_bytes = 3 * kRounds * disco().size()});
+  // Before 6.2 a tap cannot be told of UDP super-packets (VIRTIO_NET_HDR_GSO_UDP_L4), and 5.10 cuts them
+  // before they reach such a device.
+  constexpr capture::KernelVersion kTappedSince{.major = 6, .minor = 2};
+  if (capture::running_kernel() < kTappedSince) return;
   tap.read();
   CHECK(tap.sum(IPPROTO_UDP, kPort).rx_packets == 7 * kRounds);
-  if (tap.super_packets() == 0) SKIP("this kernel sends no UDP super-packets through a veth (5.10)");
-  // Linux 5.10 cuts them before they reach such a device.
-  constexpr capture::KernelVersion kWholeSince{.major = 6, .minor = 1};
-  if (capture::running_kernel() >= kWholeSince) CHECK(tap.super_packets() >= 2 * kRounds);
+  CHECK(tap.super_packets() >= 2 * kRounds);
 }
 
 TEST_CASE("a frame with a priority tag is this device's, one with the tag of a VLAN is not", "[net]") {
