@@ -68,7 +68,11 @@ std::string encode_header(const IndexHeader& header, std::uint64_t published) {
 base::Result<IndexHeader> decode_header(std::string_view bytes) {
   if (bytes.size() < kIndexHeaderBytes || !bytes.starts_with(kMagic))
     return fail(Error(ErrorCode::kCorrupt, "it is no index of a segment"));
-  ByteReader reader(bytes.substr(kMagic.size()));
+  // In every version: magic, version, and at this place the checksum of all before it.
+  const std::string_view summed = bytes.substr(0, kSummedHeaderBytes);
+  if (ByteReader(bytes.substr(kSummedHeaderBytes)).take<std::uint64_t>() != checksum(summed))
+    return fail(Error(ErrorCode::kCorrupt, "the header of an index is damaged"));
+  ByteReader reader(summed.substr(kMagic.size()));
   const auto version = reader.take<std::uint32_t>();
   if (version > kJournalVersion) {
     return fail(
@@ -80,9 +84,6 @@ base::Result<IndexHeader> decode_header(std::string_view bytes) {
   IndexHeader header{.first = reader.take<Sequence>()};
   const RecordKey key = take_key(reader);
   const auto flags = reader.take<std::uint64_t>();
-  reader.skip(sizeof(std::uint64_t));
-  if (version == 0 || reader.take<std::uint64_t>() != checksum(bytes.substr(0, kSummedHeaderBytes)))
-    return fail(Error(ErrorCode::kCorrupt, "the header of an index is damaged"));
   if (flags == kHasPreviousKey) header.previous_key = key;
   return header;
 }

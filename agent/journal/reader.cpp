@@ -64,7 +64,7 @@ struct JournalReader::Inner {
   Status open_source(const SegmentFiles& segment);
   Result<std::optional<Sequence>> first_after(const SegmentFiles& segment, std::int64_t time_ns);
   Step gap_to(Sequence to, Gap::Reason reason);
-  Gap removed_gap(Sequence to);
+  Gap missing_gap(Sequence to);
   [[nodiscard]] bool in_time(std::int64_t start_ns, std::int64_t end_ns) const {
     return end_ns > options.start_ns && start_ns < options.end_ns;
   }
@@ -89,8 +89,8 @@ Step JournalReader::Inner::gap_to(Sequence to, Gap::Reason reason) {
   return gap;
 }
 
-/// Before the oldest segment: as far as retention has counted it is retention's doing.
-Gap JournalReader::Inner::removed_gap(Sequence to) {
+/// No segment has what comes before `to`: as far as retention has counted it, that is retention's doing.
+Gap JournalReader::Inner::missing_gap(Sequence to) {
   const auto removed = load_removed(files, directory);
   const Sequence below = removed ? removed->below : 1;
   const Sequence until = place < below ? std::min(below, to) : to;
@@ -123,13 +123,13 @@ Result<std::optional<Step>> JournalReader::Inner::locate() {
     const auto& segments = listing->segments;
     if (place == 0) place = segments.empty() ? 1 : segments.front().first;
     if (segments.empty()) return Step(AtEnd{});
-    if (place < segments.front().first) return Step(removed_gap(segments.front().first));
+    if (place < segments.front().first) return Step(missing_gap(segments.front().first));
     const auto after = std::ranges::upper_bound(segments, place, {}, &SegmentFiles::first);
     const SegmentFiles& segment = *std::prev(after);
     // An index alone is a segment about to begin, or the rest of one that goes.
     if (!segment.sealed && !segment.lines) {
       if (after == segments.end()) return Step(AtEnd{});
-      return Step(gap_to(after->first, Gap::Reason::kMissing));
+      return Step(missing_gap(after->first));
     }
     auto opened = open_source(segment);
     if (opened) return std::nullopt;
@@ -146,7 +146,7 @@ Result<std::optional<Step>> JournalReader::Inner::behind(const Listing& listing,
   if (after == listing.segments.end()) return Step(AtEnd{});
   source.reset();
   if (after->first <= place) return std::nullopt;
-  return Step(gap_to(after->first, damaged ? Gap::Reason::kDamaged : Gap::Reason::kMissing));
+  return damaged ? gap_to(after->first, Gap::Reason::kDamaged) : Step(missing_gap(after->first));
 }
 
 Result<std::optional<Step>> JournalReader::Inner::at_end_of_raw() {

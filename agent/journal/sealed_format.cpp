@@ -88,19 +88,26 @@ std::string encode_trailer(const Trailer& trailer) {
 }
 
 Result<Trailer> decode_trailer(std::string_view bytes) {
-  // Version, magic and checksum are the last of the file in every version.
-  constexpr std::size_t kEndBytes = 20;
+  // In every version the last of the file are: length of the trailer, version, magic, checksum of the
+  // trailer.
+  constexpr std::size_t kEndBytes = 24;
   if (bytes.size() < kEndBytes || bytes.substr(bytes.size() - 16, 8) != kMagic)
     return damaged("it does not end as a sealed segment does");
-  const auto version = ByteReader(bytes.substr(bytes.size() - kEndBytes)).take<std::uint32_t>();
+  ByteReader ending(bytes.substr(bytes.size() - kEndBytes));
+  const auto length = ending.take<std::uint32_t>();
+  const auto version = ending.take<std::uint32_t>();
+  ending.skip(kMagic.size());
+  if (length < kEndBytes || length > bytes.size()) return damaged("its trailer is damaged");
+  bytes = bytes.substr(bytes.size() - length);
+  if (ending.take<std::uint64_t>() != checksum(bytes.substr(0, length - sizeof(std::uint64_t))))
+    return damaged("its trailer is damaged");
   if (version > kJournalVersion) {
     return fail(
         Error(ErrorCode::kUnsupported,
               fmt::format("it has version {} of the format; this program knows {}", version, kJournalVersion))
             .advise("Use the newer program that wrote it, or another state directory"));
   }
-  if (bytes.size() < kTrailerBytes || version == 0) return damaged("its trailer is damaged");
-  bytes = bytes.substr(bytes.size() - kTrailerBytes);
+  if (length != kTrailerBytes || version == 0) return damaged("its trailer is damaged");
   ByteReader reader(bytes);
   Trailer trailer;
   reader.take(trailer.index_offset);
@@ -120,8 +127,6 @@ Result<Trailer> decode_trailer(std::string_view bytes) {
   reader.take(key.part);
   reader.take(key.parts);
   if (reader.take<std::uint64_t>() == kHasLastKey) trailer.last_key = key;
-  const auto sum = ByteReader(bytes.substr(kSummedTrailerBytes)).take<std::uint64_t>();
-  if (sum != checksum(bytes.substr(0, kSummedTrailerBytes))) return damaged("its trailer is damaged");
   if (trailer.frames > kFramesMax || trailer.index_bytes > kSealedIndexBytesMax ||
       trailer.next < trailer.first || trailer.next - trailer.first < trailer.records)
     return damaged("its trailer contradicts itself");

@@ -27,6 +27,8 @@ inline constexpr std::uint32_t kSkippableMagic = 0x184D2A5BU;
 inline constexpr std::size_t kSkippableHeaderBytes = 8;
 inline constexpr std::size_t kFrameInfoBytes = 80;
 inline constexpr std::size_t kTrailerBytes = 136;
+/// So many last bytes of a file are looked at: a newer version may have a longer trailer.
+inline constexpr std::size_t kTrailerLookBytes = 4096;
 
 /// One zstd frame of lines.
 struct FrameInfo {

@@ -50,7 +50,7 @@ Result<std::unique_ptr<File>> open_sealed(FileSystem& files, const std::string& 
 Result<Trailer> trailer_of(File& file, Sequence first) {
   const auto size = file.size();
   if (!size) return fail(size.error());
-  std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(*size, kTrailerBytes)), '\0');
+  std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(*size, kTrailerLookBytes)), '\0');
   if (auto read = read_all(file, *size - bytes.size(), bytes); !read) return fail(std::move(read.error()));
   auto trailer = decode_trailer(bytes);
   if (!trailer) return trailer;
