@@ -182,6 +182,7 @@ void TailscaledSource::look_at_bus(const LocalApi::Turn& turn) {
 void TailscaledSource::begin_read() {
   const std::lock_guard lock(mutex_);
   schedule_.began(Clock::now());
+  read_forced_ = tickets_ != read_ticket_;
   read_ticket_ = tickets_;
   read_published_ = false;
   read_boot_ns_ = base::now().boot_ns;
@@ -194,6 +195,7 @@ void TailscaledSource::take_answer(Answer answer) {
     case Step::kStatus: return take_status(std::move(answer));
     case Step::kPrefs: return take_prefs(std::move(answer));
     case Step::kSocketMark: return take_socket_mark(answer);
+    case Step::kWhois: return take_whois(std::move(answer));
     case Step::kIdle: return;
   }
 }
@@ -217,7 +219,7 @@ void TailscaledSource::take_prefs(Answer answer) {
     prefs_ = std::move(*parsed);
   else
     prefs_fault_ = parsed.error().text();
-  if (socket_mark_) return finish_read();
+  if (socket_mark_) return ask_whois();
   step_ = Step::kSocketMark;
   api_.get("check-so-mark-in-use");
 }
@@ -226,7 +228,27 @@ void TailscaledSource::take_prefs(Answer answer) {
 void TailscaledSource::take_socket_mark(const Answer& answer) {
   if (!answer.body && !answer.reached) return fail_read(Condition::kAway, answer.body.error());
   socket_mark_ = answer.body ? parse_socket_mark(*answer.body).value_or(true) : true;
-  finish_read();
+  ask_whois();
+}
+
+/// Of whom more endpoints may be known than `status` tells.
+void TailscaledSource::ask_whois() {
+  whois_ = peer_endpoints_.questions(read_, read_boot_ns_, read_forced_);
+  std::ranges::reverse(whois_);
+  if (whois_.empty()) return finish_read();
+  step_ = Step::kWhois;
+  api_.get(whois_.back().name);
+}
+
+/// An answer of no use is as good as none: the endpoint that `status` tells is left.
+void TailscaledSource::take_whois(Answer answer) {
+  auto endpoints = answer.body ? parse_whois_endpoints(*answer.body) : fail(std::move(answer.body.error()));
+  peer_endpoints_.learn(whois_.back().node_id, std::move(endpoints).value_or(std::vector<model::Endpoint>{}),
+                        read_boot_ns_);
+  whois_.pop_back();
+  if (whois_.empty() || !answer.reached) return finish_read();
+  step_ = Step::kWhois;
+  api_.get(whois_.back().name);
 }
 
 void TailscaledSource::finish_read() {
@@ -234,6 +256,7 @@ void TailscaledSource::finish_read() {
   read_.tailnet.uses_socket_mark = socket_mark_.value_or(true);
   memory_.learn(read_.active_paths, read_boot_ns_);
   memory_.apply(read_.tailnet);
+  peer_endpoints_.apply(read_.tailnet);
   const bool first = snapshot_.read_boot_ns == 0;  // written by this thread only
   const bool knows_self = !read_.tailnet.self.id.empty() && !read_.tailnet.self.addresses.empty();
   const std::string who = self_text(read_.tailnet);

@@ -23,6 +23,7 @@
 #include "identity/endpoint_memory.hpp"
 #include "identity/identity.hpp"
 #include "identity/local_api.hpp"
+#include "identity/peer_endpoints.hpp"
 #include "identity/read_schedule.hpp"
 #include "identity/status_parser.hpp"
 
@@ -44,7 +45,7 @@ class TailscaledSource final : public IdentitySource {
 
   /// How the last read went. Each change is an event.
   enum class Condition : std::uint8_t { kUnknown, kGood, kAway, kNotRunning, kBad };
-  enum class Step : std::uint8_t { kIdle, kStatus, kPrefs, kSocketMark };
+  enum class Step : std::uint8_t { kIdle, kStatus, kPrefs, kSocketMark, kWhois };
 
   TailscaledSource(TailscaledOptions options, LocalApi api, base::UniqueFd event_fd);
 
@@ -56,6 +57,8 @@ class TailscaledSource final : public IdentitySource {
   void take_status(Answer answer);
   void take_prefs(Answer answer);
   void take_socket_mark(const Answer& answer);
+  void take_whois(Answer answer);
+  void ask_whois();
   void finish_read();
   void fail_read(Condition condition, const base::Error& error);
   void end_read(bool ok);
@@ -72,6 +75,8 @@ class TailscaledSource final : public IdentitySource {
   // Of the thread alone, but for LocalApi::wake().
   LocalApi api_;
   EndpointMemory memory_{};
+  PeerEndpoints peer_endpoints_{};
+  std::vector<PeerEndpoints::Question> whois_{};  ///< of the read under way, to be asked from the back
   Backoff bus_backoff_;
   Clock::time_point bus_due_ = Clock::time_point::min();
   bool bus_patches_refused_ = false;
@@ -80,6 +85,7 @@ class TailscaledSource final : public IdentitySource {
   std::string prefs_fault_{};      ///< of the read under way
   std::int64_t read_boot_ns_ = 0;  ///< when it began
   std::uint64_t read_ticket_ = 0;  ///< the newest refresh() before it began
+  bool read_forced_ = false;       ///< there was one since the read before
   bool read_published_ = false;
   std::optional<model::RoutingPrefs> prefs_{};
   std::optional<bool> socket_mark_{};

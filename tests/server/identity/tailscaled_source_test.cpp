@@ -104,6 +104,26 @@ TEST_CASE("the first answers make a snapshot", "[server]") {
   CHECK(status.failures == 0);
 }
 
+TEST_CASE("a peer is known behind endpoints that only whois tells, and without them by the one in use",
+          "[server]") {
+  Lab lab;
+  lab.stub().reply("whois", {.body = R"({"Node":{"Endpoints":["[2001:db8:77::12]:41641"]}})"});
+  const auto source = lab.source();
+  static_cast<void>(next_event(*source, Event::Kind::kReached));
+  const auto questions = lab.stub().questions("whois");
+  REQUIRE(questions.size() == 2);
+  CHECK(questions[0].find("?addr=100.64.0.") != std::string::npos);
+  const Snapshot snapshot = source->snapshot();
+  CHECK(snapshot.nodes->node_behind(endpoint("[2001:db8:77::12]:41641")));
+  CHECK(snapshot.nodes->node_behind(endpoint("10.77.0.12:41641")));
+
+  Lab without;  // 404
+  const auto other = without.source();
+  static_cast<void>(next_event(*other, Event::Kind::kReached));
+  CHECK(other->snapshot().nodes->node_behind(endpoint("10.77.0.12:41641")));
+  CHECK_FALSE(other->snapshot().nodes->node_behind(endpoint("[2001:db8:77::12]:41641")));
+}
+
 TEST_CASE("before the first answer the snapshot is empty, not null", "[server]") {
   Lab lab;
   lab.stub().reply("status", {.body = "{}", .held = true});
