@@ -27,8 +27,9 @@ std::vector<std::string> names(const std::vector<PeerEndpoints::Question>& quest
 }
 
 TEST_CASE("whois tells the endpoints of a node, what is none is passed over", "[unit]") {
-  const auto told = parse_whois_endpoints(
-      R"({"Node":{"StableID":"n2","Endpoints":["10.77.0.12:41641",7,"nonsense","[2001:db8:77::12]:41641"]}})");
+  const auto told =
+      parse_whois_endpoints(R"({"Node":{"StableID":"n2",)"
+                            R"("Endpoints":["10.77.0.12:41641",7,"nonsense","[2001:db8:77::12]:41641"]}})");
   REQUIRE(told);
   CHECK(*told == std::vector{endpoint("10.77.0.12:41641"), endpoint("[2001:db8:77::12]:41641")});
   for (const char* text : {R"({})", R"({"Node":null})", R"({"Node":{}})", R"({"Node":{"Endpoints":null}})",
