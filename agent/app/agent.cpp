@@ -168,7 +168,9 @@ void Agent::write_window(const model::Generation& generation) {
     logger_.error("window {} does not add up: the hook saw {}, the record has {}; please report this",
                   window.epoch, counters_text(window.totals.hook), counters_text(window.accounted()));
   }
-  const model::ClassifiedWindow classified = attribution_.attribute(window);
+  // While the interface is away it may come back at any moment, and until it is seen nothing is counted.
+  const auto patience = attached() ? kIdentityWait : kIdentityWait.zero();
+  const model::ClassifiedWindow classified = attribution_.attribute(window, patience);
   record::write_window(classified, {.node_id = attribution_.node_id(classified), .boot_id = boot_id_},
                        {.accounting = options_.accounting},
                        [this](std::string_view line) { output_.add(line); });

@@ -33,13 +33,14 @@ bool Attribution::worth_asking(std::int64_t now_ns) const {
   return status.reachable || (status.reads == 0 && status.failures == 0);
 }
 
-model::ClassifiedWindow Attribution::attribute(const model::Window& window) {
+model::ClassifiedWindow Attribution::attribute(const model::Window& window,
+                                               std::chrono::milliseconds patience) {
   const flow::ClassifyOptions options{.anonymise_exit = !options_.log_exit_flows};
   auto classified = flow::classify(window, source_->snapshot().nodes, options);
   const std::int64_t now_ns = window.end.boot_ns;
-  if (!classified.unknown_ends || !worth_asking(now_ns)) return classified;
+  if (!classified.unknown_ends || patience == patience.zero() || !worth_asking(now_ns)) return classified;
   ++windows_asked_;
-  if (source_->refresh(kIdentityWait)) {
+  if (source_->refresh(patience)) {
     classified = flow::classify(window, source_->snapshot().nodes, options);
   }
   ask_pause_ns_ = classified.unknown_ends ? std::clamp(ask_pause_ns_ * 2, kAskPauseMinNs, kAskPauseMaxNs) : 0;

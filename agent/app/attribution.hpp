@@ -53,9 +53,10 @@ class Attribution {
   void tell_events();
 
   /// The window in classes, by the newest state that is known. Where it has an address or an endpoint that is
-  /// nobody's, asks anew first and waits for that, kIdentityWait at most, while tailscaled answers and
-  /// answers help.
-  [[nodiscard]] model::ClassifiedWindow attribute(const model::Window& window);
+  /// nobody's, asks anew first and waits for that, `patience` at most, while tailscaled answers and answers
+  /// help. Zero: does not ask.
+  [[nodiscard]] model::ClassifiedWindow attribute(const model::Window& window,
+                                                  std::chrono::milliseconds patience);
 
   /// `nodeId` of the records of a window.
   [[nodiscard]] const std::string& node_id(const model::ClassifiedWindow& window) const;

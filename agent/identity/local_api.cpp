@@ -219,7 +219,10 @@ class LocalApi::Multi {
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &sys_errno);
     curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    const bool reached = result != CURLE_COULDNT_CONNECT && (connected_us > 0 || status != 0);
+    // A connection over a Unix socket may take less than a microsecond: what broke tells as well.
+    const bool broke_later =
+        result == CURLE_GOT_NOTHING || result == CURLE_RECV_ERROR || result == CURLE_PARTIAL_FILE;
+    const bool reached = result != CURLE_COULDNT_CONNECT && (connected_us > 0 || status != 0 || broke_later);
     Answer answer{.body = {}, .reached = reached, .http_status = status};
     if (!reached) {
       const int code = result == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : static_cast<int>(sys_errno);

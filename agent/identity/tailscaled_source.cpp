@@ -273,8 +273,8 @@ void TailscaledSource::finish_read() {
   } else {
     say_condition(
         Condition::kGood, "",
-        fmt::format("tailscaled {} at {} answers: this is {}, with {} peers{}", read_.version,
-                    options_.socket, who, peers,
+        fmt::format("tailscaled {} at {} answers: this is {}, with {} peer{}{}", read_.version,
+                    options_.socket, who, peers, peers == 1 ? "" : "s",
                     read_.has_tun ? "" : "; it runs without a TUN, so no packet passes its device"));
   }
   end_read(true);

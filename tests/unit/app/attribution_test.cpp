@@ -79,17 +79,20 @@ std::size_t in(const model::ClassifiedWindow& window, model::TrafficClass which)
 
 TEST_CASE("a window of known addresses asks nobody", "[unit]") {
   Bench bench(tailnet_with({"100.64.0.2"}));
-  CHECK(in(bench.attribution->attribute(window_to("100.64.0.2", 1)), model::TrafficClass::kVirtual) == 1);
+  CHECK(in(bench.attribution->attribute(window_to("100.64.0.2", 1), kIdentityWait),
+           model::TrafficClass::kVirtual) == 1);
   CHECK(bench.source->asked == 0);
 }
 
 TEST_CASE("an unknown address asks anew, and the answer judges the same window", "[unit]") {
   Bench bench(tailnet_with({}));
   bench.source->next = model::NodeMap::make(tailnet_with({"100.64.0.2"}));
-  CHECK(in(bench.attribution->attribute(window_to("100.64.0.2", 1)), model::TrafficClass::kVirtual) == 1);
+  CHECK(in(bench.attribution->attribute(window_to("100.64.0.2", 1), kIdentityWait),
+           model::TrafficClass::kVirtual) == 1);
   CHECK(bench.source->asked == 1);
   bench.source->next = model::NodeMap::make(tailnet_with({"100.64.0.2", "100.64.0.3"}));
-  CHECK(in(bench.attribution->attribute(window_to("100.64.0.3", 1)), model::TrafficClass::kVirtual) == 1);
+  CHECK(in(bench.attribution->attribute(window_to("100.64.0.3", 1), kIdentityWait),
+           model::TrafficClass::kVirtual) == 1);
   CHECK(bench.source->asked == 2);
 }
 
@@ -98,16 +101,17 @@ TEST_CASE("answers that do not help are asked for at growing pauses", "[unit]") 
   std::vector<std::int64_t> asked_at;
   for (std::int64_t second = 0; second < 1000; second += 5) {
     const int before = bench.source->asked;
-    CHECK(in(bench.attribution->attribute(window_to("100.64.0.9", second)), model::TrafficClass::kExit) == 1);
+    CHECK(in(bench.attribution->attribute(window_to("100.64.0.9", second), kIdentityWait),
+             model::TrafficClass::kExit) == 1);
     if (bench.source->asked > before) asked_at.push_back(second);
   }
   CHECK(asked_at == std::vector<std::int64_t>{0, 10, 30, 70, 150, 310, 470, 630, 790, 950});
 
   // One that helps ends the pauses.
   bench.source->next = model::NodeMap::make(tailnet_with({"100.64.0.9"}));
-  static_cast<void>(bench.attribution->attribute(window_to("100.64.0.9", 2000)));
+  static_cast<void>(bench.attribution->attribute(window_to("100.64.0.9", 2000), kIdentityWait));
   const int before = bench.source->asked;
-  static_cast<void>(bench.attribution->attribute(window_to("100.64.0.7", 2000)));
+  static_cast<void>(bench.attribution->attribute(window_to("100.64.0.7", 2000), kIdentityWait));
   CHECK(bench.source->asked == before + 1);
 }
 
@@ -115,26 +119,35 @@ TEST_CASE("nobody waits for a tailscaled that is away; before its first answer i
           "[unit]") {
   Bench away(tailnet_with({}));
   away.source->state = {.reachable = false, .reads = 3, .failures = 1};
-  static_cast<void>(away.attribution->attribute(window_to("100.64.0.9", 1)));
+  static_cast<void>(away.attribution->attribute(window_to("100.64.0.9", 1), kIdentityWait));
   CHECK(away.source->asked == 0);
+
+  // Nor while the interface is away: it must be seen at once when it comes back.
+  Bench detached(tailnet_with({}));
+  static_cast<void>(detached.attribution->attribute(window_to("100.64.0.9", 1), kIdentityWait.zero()));
+  CHECK(detached.source->asked == 0);
 
   Bench young(tailnet_with({}));
   young.source->state = {};
-  static_cast<void>(young.attribution->attribute(window_to("100.64.0.9", 1)));
+  static_cast<void>(young.attribution->attribute(window_to("100.64.0.9", 1), kIdentityWait));
   CHECK(young.source->asked == 1);
 }
 
 TEST_CASE("the node id is what the user said, else what identity says, else the fallback", "[unit]") {
   Bench said(tailnet_with({}), {.node_id = "nUser", .node_id_fallback = "nHost"});
-  CHECK(said.attribution->node_id(said.attribution->attribute(window_to("1.2.3.4", 1))) == "nUser");
+  CHECK(said.attribution->node_id(said.attribution->attribute(window_to("1.2.3.4", 1), kIdentityWait)) ==
+        "nUser");
   Bench known(tailnet_with({}), {.node_id_fallback = "nHost"});
-  CHECK(known.attribution->node_id(known.attribution->attribute(window_to("1.2.3.4", 1))) == "nSelf");
+  CHECK(known.attribution->node_id(known.attribution->attribute(window_to("1.2.3.4", 1), kIdentityWait)) ==
+        "nSelf");
   Bench nobody(model::Tailnet{}, {.node_id_fallback = "nHost"});
-  CHECK(nobody.attribution->node_id(nobody.attribution->attribute(window_to("1.2.3.4", 1))) == "nHost");
+  CHECK(nobody.attribution->node_id(nobody.attribution->attribute(window_to("1.2.3.4", 1), kIdentityWait)) ==
+        "nHost");
   model::Tailnet endless = tailnet_with({});
   endless.self.id.assign(5000, 'n');
   Bench long_id(std::move(endless), {.node_id_fallback = "nHost"});
-  CHECK(long_id.attribution->node_id(long_id.attribution->attribute(window_to("1.2.3.4", 1))) == "nHost");
+  CHECK(long_id.attribution->node_id(
+            long_id.attribution->attribute(window_to("1.2.3.4", 1), kIdentityWait)) == "nHost");
 }
 
 TEST_CASE("tailscaled's sockets are handed on once per change", "[unit]") {
@@ -152,7 +165,9 @@ TEST_CASE("tailscaled's sockets are handed on once per change", "[unit]") {
 
 TEST_CASE("exit flows are anonymised unless the user or the tailnet says otherwise", "[unit]") {
   const auto row_of = [](Bench& bench) {
-    return bench.attribution->attribute(window_to("1.2.3.4", 1)).of(model::TrafficClass::kExit).front();
+    return bench.attribution->attribute(window_to("1.2.3.4", 1), kIdentityWait)
+        .of(model::TrafficClass::kExit)
+        .front();
   };
   Bench usual(tailnet_with({}));
   CHECK(row_of(usual).proto == 0);
