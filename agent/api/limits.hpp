@@ -14,8 +14,9 @@ inline constexpr unsigned kConnectionsPerUserMax = 224;
 inline constexpr unsigned kTcpConnectionsMax = 64;
 /// A connection's memory for the request's line, its headers, and the part of the answer on its way.
 inline constexpr std::size_t kConnectionBytes = std::size_t{64} << 10U;
-/// The request's line and headers; 414 and 431 beyond. No body is taken: 413.
+/// Of the address in a request, 414 beyond, and of all its headers, 431. No body is taken: 413.
 inline constexpr std::size_t kTargetBytesMax = std::size_t{16} << 10U;
+inline constexpr std::size_t kHeaderBytesMax = std::size_t{32} << 10U;
 inline constexpr std::size_t kParametersMax = 32;
 /// Until a request is whole, from the connect or the end of the answer before; then the connection is cut.
 inline constexpr std::chrono::seconds kRequestTime{30};
@@ -30,8 +31,8 @@ inline constexpr std::chrono::seconds kSlotWait{10};
 inline constexpr std::chrono::seconds kRetryAfter{5};
 /// Followers hear a comment after so long without a record, so that both sides notice a dead connection.
 inline constexpr std::chrono::seconds kKeepAlive{15};
-/// The stack of a connection's thread.
-inline constexpr std::size_t kThreadStackBytes = std::size_t{256} << 10U;
+/// The stack of a connection's thread, as addresses; what it touches is some 50 KiB.
+inline constexpr std::size_t kThreadStackBytes = std::size_t{1} << 20U;
 
 struct Limits {
   unsigned connections = kConnectionsMax;

@@ -42,6 +42,8 @@ constexpr Layer kLayers[] = {
     {"agent/record", "base model record", "fmt simdjson.h"},
     {"agent/identity", "base model identity", "fmt simdjson.h curl yaml-cpp"},
     {"agent/journal", "base journal", "fmt zstd.h xxhash.h"},
+    {"agent/api", "base model flowtally journal record query api",
+     "fmt microhttpd.h prometheus systemd zlib.h"},
     {"agent/demo", "base model demo", "fmt"},
     {"agent/app", "base model capture flow record identity demo app", "fmt spdlog CLI systemd"},
     {"agent", "app", ""},  // main.cpp
@@ -49,7 +51,8 @@ constexpr Layer kLayers[] = {
     {"include/flowtally", "flowtally", ""},
 };
 /// Libraries that only some may use; what is not named here (the C and C++ libraries, Linux) all may.
-constexpr std::string_view kLibraries = "bpf fmt simdjson.h spdlog CLI systemd curl yaml-cpp zstd.h xxhash.h";
+constexpr std::string_view kLibraries =
+    "bpf fmt simdjson.h spdlog CLI systemd curl yaml-cpp zstd.h xxhash.h microhttpd.h prometheus zlib.h";
 /// Folders that touch no file, socket, clock or device: system headers that would let them.
 constexpr std::string_view kPureFolders = "agent/model agent/flow agent/record";
 constexpr std::string_view kImpure =

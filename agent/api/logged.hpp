@@ -1,0 +1,33 @@
+// This file is the field `logged` of a record: when it was appended to the journal. Tailscale's API matches
+// ranges of time against it and its clients want it; lines that were written without it get it here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/answer.hpp"
+#include "journal/reader.hpp"
+
+namespace flowtally::api {
+
+/// A record is appended at most so long after the end of its window: classifying and writing take far less.
+/// A listing looks at windows that ended so long before the range that it was asked for.
+inline constexpr std::int64_t kLoggedLagMaxNs = std::int64_t{120} * 1'000'000'000;
+
+/// The time in the line's field `logged`; where it has none, the end of its window. Nothing: it has neither.
+/// The field is found as text: inside of a JSON string its quotes would be escaped.
+[[nodiscard]] std::optional<std::int64_t> logged_at(std::string_view line);
+
+/// A line of the journal as it goes out: with `logged`, without its line end. Holds what it had to make.
+class OutgoingLine {
+ public:
+  /// `line` must live until the pieces are taken.
+  void add_to(Pieces& pieces, std::string_view line);
+
+ private:
+  std::string head_;
+};
+
+}  // namespace flowtally::api

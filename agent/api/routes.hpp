@@ -1,0 +1,42 @@
+// This file is what the API answers: request in, answer out, no socket in sight.
+#pragma once
+
+#include <string_view>
+
+#include "api/answer.hpp"
+#include "api/counts.hpp"
+#include "api/limits.hpp"
+#include "api/request.hpp"
+#include "api/slots.hpp"
+#include "api/source.hpp"
+
+namespace flowtally::api {
+
+/// What all requests share. Outlives them and their answers' bodies.
+struct Service {
+  Service(Source& asked, const Limits& wanted)
+      : source(asked),
+        limits(wanted),
+        log_readers(wanted.log_readers),
+        queries(wanted.queries),
+        followers(wanted.followers) {}
+
+  /// Nobody gets a place any more.
+  void close() noexcept {
+    log_readers.close();
+    queries.close();
+    followers.close();
+  }
+
+  Source& source;
+  const Limits limits;
+  Slots log_readers;
+  Slots queries;
+  Slots followers;
+  Counts counts{};
+};
+
+/// Any thread. May wait for a place among the readers, for as long as the limits say.
+[[nodiscard]] Answer answer_request(Service& service, const Request& request);
+
+}  // namespace flowtally::api
