@@ -17,7 +17,7 @@ namespace flowtally::api {
 inline constexpr std::int64_t kLoggedLagMaxNs = std::int64_t{120} * 1'000'000'000;
 
 /// The time in the line's field `logged`; where it has none, the end of its window. Nothing: it has neither.
-/// The field is found as text: inside of a JSON string its quotes would be escaped.
+/// Both stand before all lists and objects of the line.
 [[nodiscard]] std::optional<std::int64_t> logged_at(std::string_view line);
 
 /// A line of the journal as it goes out: with `logged`, without its line end. Holds what it had to make.
