@@ -1,5 +1,6 @@
 #include "capture/attachment.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -7,8 +8,10 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include "base/check.hpp"
 #include "capture/clsact.hpp"
 #include "capture/libbpf_log.hpp"
+#include "capture/pinned_hook.hpp"
 
 namespace flowtally::capture {
 namespace {
@@ -63,6 +66,22 @@ base::Result<TcxLink> TcxLink::attach(int program_fd, IfIndex device, Direction 
   return base::fail(base::Error::from_errno(error, what));
 }
 
+base::Result<TcxLink> TcxLink::adopt(base::UniqueFd link, int program_fd, IfIndex device) {
+  bpf_link_info info{};
+  std::uint32_t length = sizeof(info);
+  if (bpf_link_get_info_by_fd(link.get(), &info, &length) != 0) {
+    return base::fail(base::Error::from_errno(errno, "ask what a pinned link is"));
+  }
+  if (info.type != BPF_LINK_TYPE_TCX || info.tcx.ifindex != static_cast<std::uint32_t>(to_int(device))) {
+    return base::fail(base::Error(base::ErrorCode::kNotFound, "the pinned link is not on this device"));
+  }
+  const LibbpfLog log;
+  if (bpf_link_update(link.get(), program_fd, nullptr) != 0) {
+    return base::fail(base::Error::from_errno(errno, "put our program in place of an earlier run's (TCX)"));
+  }
+  return TcxLink(std::move(link));
+}
+
 bool TcxLink::alive() const noexcept {
   bpf_link_info info{};
   std::uint32_t length = sizeof(info);
@@ -99,6 +118,36 @@ base::Result<ClsactFilter> ClsactFilter::attach(int program_fd, IfIndex device, 
     if (error != -EINVAL && error != -EEXIST && error != -EBUSY) break;  // not "that place is taken"
   }
   return base::fail(base::Error::from_errno(-error, fmt::format("{} ({})", what, log.tail())));
+}
+
+base::Result<ClsactFilter> ClsactFilter::adopt(std::uint32_t id, bool made_qdisc, int program_fd,
+                                               IfIndex device, Direction direction) {
+  const auto filters = bpf_filters(device, direction);
+  if (!filters) return base::fail(filters.error());
+  const auto found = std::ranges::find(*filters, id, &BpfFilter::program_id);
+  if (found == filters->end()) {
+    return base::fail(
+        base::Error(base::ErrorCode::kNotFound, "no filter of an earlier run is on this device"));
+  }
+  const auto own_id = program_id(program_fd);
+  if (!own_id) return base::fail(own_id.error());
+  const LibbpfLog log;
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = to_int(device), .attach_point = tc_point(direction));
+  LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .flags = BPF_TC_F_REPLACE, .handle = found->handle,
+              .priority = found->priority);
+  if (const int error = bpf_tc_attach(&hook, &options); error != 0) {
+    return base::fail(
+        base::Error::from_errno(-error, fmt::format("put our program in place of an earlier run's on {} ({})",
+                                                    hook_text(device, direction), log.tail())));
+  }
+  ClsactFilter filter;
+  filter.device_ = device;
+  filter.direction_ = direction;
+  filter.program_id_ = *own_id;
+  filter.handle_ = found->handle;
+  filter.priority_ = found->priority;
+  filter.made_qdisc_ = made_qdisc;
+  return filter;
 }
 
 ClsactFilter& ClsactFilter::operator=(ClsactFilter&& other) noexcept {
@@ -151,14 +200,75 @@ base::Result<Attachment::Hook> Attachment::attach_hook(int program_fd, const Dev
 }
 
 base::Result<Attachment> Attachment::attach(const HookPrograms& programs, const Device& device,
-                                            AttachMode mode) {
+                                            AttachMode mode, AttachmentPins pins) {
+  const auto attach_side = [&](int program_fd, Direction direction) -> base::Result<Attached> {
+    if (pins.directory == nullptr) {
+      auto hook = attach_hook(program_fd, device, direction, mode);
+      if (!hook) return base::fail(std::move(hook.error()));
+      return Attached{.hook = std::move(*hook)};
+    }
+    const PinnedHook pinned(*pins.directory, pins.name, direction);
+    if (mode != AttachMode::kClsact) {
+      if (auto link = pinned.adopt_link(program_fd, device)) return Attached{std::move(*link), true};
+    }
+    if (mode != AttachMode::kTcx) {
+      if (auto filter = pinned.adopt_filter(program_fd, device)) return Attached{std::move(*filter), true};
+    }
+    pinned.remove();
+    // A link without a pin goes with us; a filter stays, so it has its pin first.
+    if (auto pinned_program = pinned.pin_program(program_fd); !pinned_program)
+      return base::fail(std::move(pinned_program.error()));
+    auto hook = attach_hook(program_fd, device, direction, mode);
+    auto kept = hook ? pinned.keep(*hook) : base::Status(base::fail(std::move(hook.error())));
+    if (!kept) {
+      pinned.remove();
+      return base::fail(std::move(kept.error()));
+    }
+    return Attached{.hook = std::move(*hook)};
+  };
   // The one that made the qdisc must be destroyed last: members are destroyed in reverse order, rx_ after
   // tx_.
-  auto rx = attach_hook(programs.rx, device, Direction::kRx, mode);
+  auto rx = attach_side(programs.rx, Direction::kRx);
   if (!rx) return base::fail(std::move(rx.error()));
-  auto tx = attach_hook(programs.tx, device, Direction::kTx, mode);
-  if (!tx) return base::fail(std::move(tx.error()));
-  return Attachment(device, std::move(*rx), std::move(*tx));
+  auto tx = attach_side(programs.tx, Direction::kTx);
+  if (!tx) {
+    if (pins.directory != nullptr) PinnedHook(*pins.directory, pins.name, Direction::kRx).remove();
+    return base::fail(std::move(tx.error()));
+  }
+  return Attachment(device, std::move(pins), std::move(*rx), std::move(*tx));
+}
+
+Attachment::Attachment(Attachment&& other) noexcept
+    : device_(other.device_),
+      pins_(std::exchange(other.pins_, {})),
+      adopted_(other.adopted_),
+      rx_(std::move(other.rx_)),
+      tx_(std::move(other.tx_)) {}
+
+Attachment& Attachment::operator=(Attachment&& other) noexcept {
+  if (this != &other) {
+    remove_pins();
+    device_ = other.device_;
+    pins_ = std::exchange(other.pins_, {});
+    adopted_ = other.adopted_;
+    tx_ = std::move(other.tx_);
+    rx_ = std::move(other.rx_);
+  }
+  return *this;
+}
+
+void Attachment::remove_pins() noexcept {
+  if (pins_.directory == nullptr) return;
+  PinnedHook(*pins_.directory, pins_.name, Direction::kRx).remove();
+  PinnedHook(*pins_.directory, pins_.name, Direction::kTx).remove();
+}
+
+void Attachment::leave() && {
+  FLOWTALLY_CHECK(pins_.directory != nullptr);
+  pins_ = {};
+  for (Hook* hook : {&rx_, &tx_}) {
+    if (auto* const filter = std::get_if<ClsactFilter>(hook)) filter->leave();
+  }
 }
 
 std::string_view Attachment::kind() const noexcept {

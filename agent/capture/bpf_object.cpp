@@ -1,6 +1,7 @@
 #include "capture/bpf_object.hpp"
 
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 #include <bpf/bpf.h>
@@ -36,6 +37,35 @@ base::Status share_maps(bpf_object* object, const bpf_object* from, const char* 
   return {};
 }
 
+/// Constants belong to the programs that were verified with them.
+bool is_constant(const bpf_map* map) noexcept {
+  return std::string_view(bpf_map__name(map)).starts_with(".rodata");
+}
+
+base::Status adopt_maps(bpf_object* object, const PinDirectory& pins, const char* what) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    if (is_constant(map)) continue;
+    auto pinned = pins.get(bpf_map__name(map));
+    if (!pinned) return base::fail(std::move(pinned.error()));
+    if (!pinned->valid()) continue;
+    if (const int error = bpf_map__reuse_fd(map, pinned->get()); error != 0) {
+      return base::fail(base::Error::from_errno(
+          -error, fmt::format("take over the pinned map {} for the {}", bpf_map__name(map), what)));
+    }
+  }
+  return {};
+}
+
+base::Status pin_maps(bpf_object* object, const PinDirectory& pins) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    if (is_constant(map) || pins.has(bpf_map__name(map))) continue;
+    if (auto pinned = pins.put(bpf_map__name(map), bpf_map__fd(map)); !pinned) return pinned;
+  }
+  return {};
+}
+
 }  // namespace
 
 void BpfObject::Deleter::operator()(bpf_object* object) const noexcept { bpf_object__close(object); }
@@ -64,8 +94,16 @@ base::Result<BpfObject> BpfObject::load(const Options& options) {
     auto shared = share_maps(object, options.shares->object_.get(), options.what);
     if (!shared) return base::fail(std::move(shared.error()));
   }
+  if (options.pins != nullptr) {
+    if (auto adopted = adopt_maps(object, *options.pins, options.what); !adopted) {
+      return base::fail(std::move(adopted.error()));
+    }
+  }
   if (const int error = bpf_object__load(object); error != 0) {
     return base::fail(load_error(-error, options.what, log));
+  }
+  if (options.pins != nullptr) {
+    if (auto pinned = pin_maps(object, *options.pins); !pinned) return base::fail(std::move(pinned.error()));
   }
   return loaded;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "capture/pins.hpp"
 
 struct bpf_object;
 
@@ -28,6 +29,9 @@ class BpfObject {
     const char* what = "";              ///< for messages: "BPF program"
     const BpfObject* shares = nullptr;  ///< maps that it has too, by name, are its maps
     std::vector<Initial> initial{};
+    /// Maps that are pinned here, by name, are its maps, with what they hold; its other maps are pinned here,
+    /// but for constants. Null: nothing is pinned.
+    const PinDirectory* pins = nullptr;
   };
 
   /// Loads and verifies. kPermission without CAP_BPF and CAP_NET_ADMIN, kUnsupported where the verifier or

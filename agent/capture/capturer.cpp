@@ -8,7 +8,9 @@
 
 #include "base/check.hpp"
 #include "capture/kernel_check.hpp"
+#include "capture/leftovers.hpp"
 #include "capture/percpu_hash_table.hpp"
+#include "capture/pinned_hook.hpp"
 
 namespace flowtally::capture {
 namespace {
@@ -28,6 +30,25 @@ base::Result<base::UniqueFd> epoll_of(std::initializer_list<int> descriptors) {
   return epoll;
 }
 
+base::Moment moment_of(std::uint64_t boot_ns, std::uint64_t wall_ns) noexcept {
+  return {.boot_ns = static_cast<std::int64_t>(boot_ns), .wall_ns = static_cast<std::int64_t>(wall_ns)};
+}
+
+/// The pins of this capture, with nothing in them that cannot be gone on from.
+base::Result<std::unique_ptr<Pins>> open_pins(const CaptureOptions& options) {
+  if (options.bpffs.empty()) return nullptr;
+  auto opened = Pins::open(options.bpffs, options.interface);
+  if (!opened) return base::fail(std::move(opened.error()));
+  auto pins = std::make_unique<Pins>(std::move(*opened));
+  if (options.fresh) {
+    take_off_filters(pins->links().has("main_rx_made_qdisc"));
+    if (auto discarded = pins->discard(); !discarded) return base::fail(std::move(discarded.error()));
+  }
+  // Where not all of them are there, nothing was ever attached that counts in them.
+  if (!Pins::complete(pins->maps())) pins->maps().clear();
+  return pins;
+}
+
 }  // namespace
 
 Capturer::Capturer(CaptureOptions options, Parts parts)
@@ -35,10 +56,21 @@ Capturer::Capturer(CaptureOptions options, Parts parts)
 
 base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& options) {
   if (auto fit = require_kernel(); !fit) return base::fail(std::move(fit.error()));
-  auto loaded = Program::load({.image = options.image, .exclude = options.exclude});
+  auto opened_pins = open_pins(options);
+  if (!opened_pins) return base::fail(std::move(opened_pins.error()));
+  std::unique_ptr<Pins> pins = std::move(*opened_pins);
+  const PinDirectory* const maps = pins ? &pins->maps() : nullptr;
+  const bool adopted = pins && Pins::complete(*maps);
+  std::optional<ForeignGenerations> foreign;
+  if (pins) {
+    auto found = ForeignGenerations::open(*pins);
+    if (!found) return base::fail(std::move(found.error()));
+    foreign = std::move(*found);
+  }
+  auto loaded = Program::load({.image = options.image, .exclude = options.exclude, .pins = maps});
   if (!loaded) return base::fail(std::move(loaded.error()));
   auto program = std::make_unique<Program>(std::move(*loaded));
-  auto table = PercpuHashTable::create(*program, options.flows_max);
+  auto table = PercpuHashTable::create(*program, options.flows_max, maps);
   if (!table) return base::fail(std::move(table.error()));
   auto totals = TotalsMaps::open(*program);
   if (!totals) return base::fail(std::move(totals.error()));
@@ -53,7 +85,7 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
   std::vector<Event> limits;
   std::optional<DropWatch> drops;
   if (options.take_off_drops) {
-    auto opened = DropWatch::open(*program);
+    auto opened = DropWatch::open(*program, options.exclude, maps);
     if (opened) {
       selector->expect_drops();
       drops.emplace(std::move(*opened));
@@ -65,9 +97,13 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
                                options.interface, opened.error().text())});
     }
   }
+  program->control().exclude = options.exclude ? 1 : 0;
   std::optional<UnderlayCounter> underlay;
   if (options.underlay.enabled) {
-    auto opened = UnderlayCounter::open(*program, options.underlay, options.interface, options.mode);
+    UnderlayOptions underlay_options = options.underlay;
+    underlay_options.pins = pins.get();
+    auto opened =
+        UnderlayCounter::open(*program, std::move(underlay_options), options.interface, options.mode);
     if (opened) {
       underlay.emplace(std::move(*opened));
     } else {
@@ -76,8 +112,15 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
            .text = fmt::format("tailscaled's own traffic is not counted: {}", opened.error().text())});
     }
   }
+  if (pins) {
+    if (!underlay) UnderlayCounter::remove(*pins);
+    if (!drops) DropWatch::remove(*maps);
+    auto complete = pins->mark_complete(program->map_fd(".data.control"));
+    if (!complete) return base::fail(std::move(complete.error()));
+  }
 
-  std::unique_ptr<Capturer> capturer(new Capturer(options, {.program = std::move(program),
+  std::unique_ptr<Capturer> capturer(new Capturer(options, {.pins = std::move(pins),
+                                                            .program = std::move(program),
                                                             .table = std::move(*table),
                                                             .totals = *totals,
                                                             .selector = std::move(*selector),
@@ -87,7 +130,19 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
                                                             .drops = std::move(drops),
                                                             .underlay = std::move(underlay)}));
   capturer->limits_ = std::move(limits);
+  capturer->adopted_ = adopted;
+  capturer->foreign_ = std::move(foreign);
   return capturer;
+}
+
+Capturer::~Capturer() {
+  if (!parts_.pins) return;
+  if (drained_for_good_) {
+    parts_.pins->remove_all();
+    return;
+  }
+  if (attachment_) std::move(*attachment_).leave();
+  if (parts_.underlay) parts_.underlay->leave();
 }
 
 std::vector<Event> Capturer::take_events() {
@@ -143,6 +198,8 @@ void Capturer::set_tailscaled_sockets(std::span<const std::uint16_t> udp_ports, 
 void Capturer::detach() noexcept {
   attachment_.reset();
   if (parts_.underlay) parts_.underlay->detach();
+  if (parts_.pins) DropWatch::remove(parts_.pins->maps());
+  detached_ = true;
 }
 
 void Capturer::lose_interface() {
@@ -154,12 +211,18 @@ void Capturer::lose_interface() {
 
 Event Capturer::attach_to(const Device& device) {
   if (parts_.drops) parts_.drops->watch(device);
-  device_dropped_ = parts_.watch.dropped(options_.interface).value_or(0);
-  auto attachment = Attachment::attach(*parts_.program, device, options_.mode);
+  auto attachment =
+      Attachment::attach(*parts_.program, device, options_.mode,
+                         {.directory = parts_.pins ? &parts_.pins->links() : nullptr, .name = "main"});
   if (!attachment) return {.kind = Event::Kind::kAttachFailed, .text = attachment.error().text()};
   const std::string_view kind = attachment_.emplace(std::move(*attachment)).kind();
-  std::string text = fmt::format("counting {} (index {}, {}) by {}", options_.interface, to_int(device.index),
-                                 device.link_layer == LinkLayer::kL3 ? "layer 3" : "Ethernet", kind);
+  if (!attachment_->adopted()) {
+    parts_.program->control().device_dropped = parts_.watch.dropped(options_.interface).value_or(0);
+  }
+  std::string text =
+      fmt::format("counting {} (index {}, {}) by {}{}", options_.interface, to_int(device.index),
+                  device.link_layer == LinkLayer::kL3 ? "layer 3" : "Ethernet", kind,
+                  attachment_->adopted() ? ", as it was counted all the time since an earlier run" : "");
   if (gap_since_ns_) {
     const std::int64_t gap_ns = base::now().boot_ns - *gap_since_ns_;
     uncounted_ns_ += gap_ns;
@@ -170,40 +233,79 @@ Event Capturer::attach_to(const Device& device) {
 }
 
 /// The device's own drops since the last call, where they are not taken off the flows.
-std::uint64_t Capturer::take_device_dropped() {
-  if (parts_.drops || !attachment_) return 0;
+void Capturer::take_device_dropped() {
+  ft_control& control = parts_.program->control();
+  control.device_dropped_retired = 0;
+  if (parts_.drops || !attachment_) return;
   const auto now = parts_.watch.dropped(options_.interface);
-  if (!now || *now < device_dropped_) return 0;
-  return *now - std::exchange(device_dropped_, *now);
+  if (!now || *now < control.device_dropped) return;
+  control.device_dropped_retired = *now - control.device_dropped;
+  control.device_dropped = *now;
+}
+
+/// The generations of another ABI version, once no program counts in them any more.
+base::Result<const model::Generation*> Capturer::drain_foreign() {
+  if (!std::exchange(foreign_closed_, true)) {
+    // Ours have taken the place of its programs, but for those on a device that we could not have.
+    if (!attachment_) {
+      for (const Direction direction : {Direction::kRx, Direction::kTx}) {
+        PinnedHook(parts_.pins->links(), "main", direction).remove();
+      }
+    }
+    foreign_->close(base::now());
+  }
+  if (auto quiet = parts_.selector.barrier(); !quiet) return base::fail(std::move(quiet.error()));
+  auto generation = foreign_->read();
+  if (!generation) return base::fail(std::move(generation.error()));
+  FLOWTALLY_CHECK(generation->has_value());
+  return &generation_.emplace(std::move(**generation));
+}
+
+void Capturer::forget_foreign() {
+  if (foreign_->forget()) return;
+  foreign_closed_ = false;
+  foreign_.reset();
+  // There may be one more version's: it is the next one's then. An error leaves it to the next run.
+  if (auto next = ForeignGenerations::open(*parts_.pins)) foreign_ = std::move(*next);
 }
 
 base::Result<const model::Generation*> Capturer::drain() {
   if (generation_) return &*generation_;
-  if (!retired_) {
-    const base::Moment end = base::now();
-    retired_ = {.epoch = parts_.selector.epoch(),
-                .start = active_since_,
-                .end = end,
-                .index = parts_.selector.flip(),
-                .device_dropped = take_device_dropped()};
-    active_since_ = end;
+  if (foreign_) return drain_foreign();
+  if (!parts_.selector.retired()) {
+    take_device_dropped();
+    parts_.selector.flip(base::now());
+    flipped_after_detach_ = detached_;
   }
-  const Retired& retired = retired_.value();
-  model::Generation generation{.epoch = retired.epoch, .start = retired.start, .end = retired.end};
+  const GenerationIndex index = other(parts_.selector.active());
+  const ft_generation& state = parts_.selector.state_of(index);
+  model::Generation generation{.epoch = state.epoch,
+                               .start = moment_of(state.start_boot_ns, state.start_wall_ns),
+                               .end = moment_of(state.end_boot_ns, state.end_wall_ns)};
   auto step = parts_.selector.barrier();
-  if (step) step = parts_.totals.read(retired.index, generation);
-  if (step) step = parts_.table->read(retired.index, generation);
-  if (step && parts_.underlay) step = parts_.underlay->read(retired.index, generation);
+  if (step) step = parts_.totals.read(index, generation);
+  if (step) step = parts_.table->read(index, generation);
+  if (step && parts_.underlay) step = parts_.underlay->read(index, generation);
   if (!step) {
     return base::fail(std::move(step.error()).during(fmt::format("drain generation {}", generation.epoch)));
   }
-  generation.totals.device_dropped = retired.device_dropped;
+  generation.totals.device_dropped = parts_.program->control().device_dropped_retired;
   return &generation_.emplace(std::move(generation));
 }
 
+bool Capturer::has_backlog() const noexcept {
+  return !generation_ && (foreign_ || parts_.selector.retired());
+}
+
 base::Status Capturer::acknowledge() {
-  FLOWTALLY_CHECK(retired_.has_value() && generation_.has_value());
-  const GenerationIndex index = retired_.value().index;
+  FLOWTALLY_CHECK(generation_.has_value());
+  if (foreign_) {
+    generation_.reset();
+    forget_foreign();
+    return {};
+  }
+  FLOWTALLY_CHECK(parts_.selector.retired().has_value());
+  const GenerationIndex index = other(parts_.selector.active());
   const model::Generation& drained = generation_.value();
   auto step = parts_.table->reset(index, drained);
   if (step) step = parts_.totals.reset(index, drained);
@@ -211,13 +313,15 @@ base::Status Capturer::acknowledge() {
   if (!step) {
     return base::fail(std::move(step.error()).during(fmt::format("clear generation {}", drained.epoch)));
   }
-  retired_.reset();
+  parts_.selector.forget_retired();
   generation_.reset();
+  drained_for_good_ = flipped_after_detach_;
   return {};
 }
 
 Status Capturer::status() const {
   return {.attached = attachment_.has_value(),
+          .adopted = adopted_,
           .attached_by = attachment_ ? std::string(attachment_->kind()) : std::string{},
           .epoch = parts_.selector.epoch(),
           .capacity = parts_.table->capacity(parts_.selector.active()),

@@ -16,7 +16,9 @@
 #include "capture/device.hpp"
 #include "capture/drops.hpp"
 #include "capture/flow_table.hpp"
+#include "capture/foreign.hpp"
 #include "capture/generation_switch.hpp"
+#include "capture/pins.hpp"
 #include "capture/pressure.hpp"
 #include "capture/program.hpp"
 #include "capture/totals_maps.hpp"
@@ -34,6 +36,10 @@ struct CaptureOptions {
       true;  ///< take packets that the device's ring dropped off the flows, where that is possible
   UnderlayOptions underlay{};
   std::span<const std::byte> image = production_image();
+  /// A BPF file system: what counts is pinned there, goes on while no agent is there, and is taken over by
+  /// the next one. Empty: it ends with the capture.
+  std::string bpffs{};
+  bool fresh = false;  ///< throw away what an earlier run left, undrained counts included
 };
 
 /// What happened outside, in the order in which it was noticed.
@@ -44,6 +50,7 @@ struct Event {
     kAttachFailed,  ///< the interface is there, but the programs could not be put on it; tried again at
                     ///< the next look
     kPressure,      ///< the active generation is filling up: drain now
+    kAdopted,       ///< an earlier run's counting was taken over
     kUnderlay,      ///< tailscaled's own traffic is counted on one device more
     kLimited,       ///< something that would make the counts better cannot be had here; said once
   };
@@ -54,6 +61,7 @@ struct Event {
 /// How things stand, for status output and metrics.
 struct Status {
   bool attached = false;
+  bool adopted = false;           ///< the maps are those of an earlier run
   std::string attached_by;        ///< "TCX" or "clsact", empty while nothing is attached
   std::uint64_t epoch = 0;        ///< of the active generation
   Capacity capacity;              ///< of the active generation
@@ -63,12 +71,17 @@ struct Status {
                                   ///< gap included; boot clock
 };
 
-/// Loads, attaches, watches the interface, drains. Everything it put into the kernel goes with it. All calls
-/// from one thread, which must stay in the network namespace in which it called open().
+/// Loads, attaches, watches the interface, drains. Everything it put into the kernel goes with it, or, where
+/// it is pinned, stays and counts on, unless detach() was called. All calls from one thread, which must stay
+/// in the network namespace in which it called open().
 class Capturer {
  public:
-  /// Loads the program and makes the maps; attaches nothing yet.
+  /// Loads the program and makes the maps, or takes those of an earlier run over; attaches nothing yet.
+  /// kResource: another agent has the pins.
   [[nodiscard]] static base::Result<std::unique_ptr<Capturer>> open(const CaptureOptions& options);
+  Capturer(const Capturer&) = delete;
+  Capturer& operator=(const Capturer&) = delete;
+  ~Capturer();
 
   /// Readable when take_events() has something to do.
   [[nodiscard]] int event_fd() const noexcept { return parts_.epoll.get(); }
@@ -80,7 +93,9 @@ class Capturer {
   /// Retires the active generation, waits until it is quiet and reads it. The result stays valid, and the
   /// kernel keeps what it was read from, until acknowledge(); a call before that gives the same generation
   /// again. After an error the same generation is tried again by the next call: nothing is lost, the next one
-  /// goes on counting meanwhile.
+  /// goes on counting meanwhile. What an earlier run left comes first, by its epochs: a generation that it
+  /// had retired may be safe elsewhere already, and may then have been cleared in part; whoever keeps records
+  /// knows by the epoch.
   [[nodiscard]] base::Result<const model::Generation*> drain();
   /// The generation that drain() gave is safe elsewhere: clears it in the kernel. After an error it can be
   /// repeated.
@@ -92,20 +107,15 @@ class Capturer {
 
   /// Takes the programs off the interface and the underlay. What they counted is still there to be drained.
   void detach() noexcept;
+  /// drain() would give what an earlier run had retired, or what another ABI version counted.
+  [[nodiscard]] bool has_backlog() const noexcept;
   [[nodiscard]] Status status() const;
 
  private:
-  struct Retired {
-    std::uint64_t epoch;
-    base::Moment start;
-    base::Moment end;
-    GenerationIndex index;
-    std::uint64_t device_dropped;
-  };
-
   /// Everything that lasts as long as the capture. The others refer to `program`, so it comes first and goes
   /// last.
   struct Parts {
+    std::unique_ptr<Pins> pins;  ///< null: nothing is pinned
     std::unique_ptr<Program> program;
     std::unique_ptr<FlowTable> table;
     TotalsMaps totals;
@@ -121,7 +131,9 @@ class Capturer {
   [[nodiscard]] Event attach_to(const Device& device);
   void lose_interface();
   void look_at_underlay(std::vector<Event>& events);
-  [[nodiscard]] std::uint64_t take_device_dropped();
+  void take_device_dropped();
+  [[nodiscard]] base::Result<const model::Generation*> drain_foreign();
+  void forget_foreign();
 
   CaptureOptions options_;
   Parts parts_;
@@ -131,10 +143,13 @@ class Capturer {
   std::uint64_t gaps_ = 0;
   std::int64_t uncounted_ns_ = 0;             ///< of the gaps that are over
   std::optional<std::int64_t> gap_since_ns_;  ///< boot clock; none: attached, or never was
-  std::uint64_t device_dropped_ = 0;          ///< of the attached device, when it was last read
+  bool adopted_ = false;
+  bool detached_ = false;
+  bool flipped_after_detach_ = false;
+  bool drained_for_good_ = false;  ///< nothing is attached, and nothing that was counted is left
+  bool foreign_closed_ = false;
 
-  base::Moment active_since_ = base::now();
-  std::optional<Retired> retired_;               ///< flipped away, not yet acknowledged
+  std::optional<ForeignGenerations> foreign_;    ///< what another ABI version left, until it is drained
   std::optional<model::Generation> generation_;  ///< the retired one as read
 };
 

@@ -21,8 +21,14 @@ namespace flowtally::capture {
 class DropWatch {
  public:
   /// Loads and attaches; watches no device yet. kUnsupported: the kernel has no BTF, or its kfree_skb tells
-  /// no reason (before 5.17).
-  [[nodiscard]] static base::Result<DropWatch> open(const Program& program);
+  /// no reason (before 5.17). `pins`, which may be null, are where it is left for the next run. What an
+  /// earlier run left is kept where it is the same program with the same settings (`exclude`); where not, it
+  /// is replaced, and what is dropped in that instant stays counted as sent: a tracepoint's program cannot be
+  /// exchanged.
+  [[nodiscard]] static base::Result<DropWatch> open(const Program& program, bool exclude,
+                                                    const PinDirectory* pins = nullptr);
+  /// Takes what an earlier run left here off its tracepoint.
+  static void remove(const PinDirectory& pins) noexcept;
 
   /// From now on drops of this device are taken off; watch_none() ends it.
   void watch(const Device& device) noexcept;

@@ -21,24 +21,53 @@ base::Result<GenerationSwitch> GenerationSwitch::create(const Program& program) 
     return base::fail(base::Error::from_errno(errno, "make the map-in-map of the RCU barrier"));
 
   ft_control& control = program.control();
-  if (control.epoch == 0) control.epoch = static_cast<std::uint64_t>(base::now().boot_ns) / 1000;
-  return GenerationSwitch(control, std::move(inner), std::move(outer));
+  GenerationSwitch made(control, std::move(inner), std::move(outer));
+  ft_generation& active = control.generation[to_index(made.active())];
+  if (active.epoch == 0) {
+    const base::Moment now = base::now();
+    active.start_boot_ns = static_cast<std::uint64_t>(now.boot_ns);
+    active.start_wall_ns = static_cast<std::uint64_t>(now.wall_ns);
+    active.epoch = active.start_boot_ns / 1000;
+  }
+  active.end_boot_ns = 0;  // somebody was killed in the middle of a flip
+  return made;
 }
 
 GenerationIndex GenerationSwitch::active() const noexcept {
   return static_cast<GenerationIndex>(std::atomic_ref(control_->active).load(std::memory_order_relaxed) & 1U);
 }
 
-GenerationIndex GenerationSwitch::flip() noexcept {
-  const GenerationIndex retired = active();
-  control_->epoch += 1;
+std::optional<GenerationIndex> GenerationSwitch::retired() const noexcept {
+  const GenerationIndex index = other(active());
+  if (state_of(index).end_boot_ns == 0) return std::nullopt;
+  return index;
+}
+
+void GenerationSwitch::flip(base::Moment now) noexcept {
+  const GenerationIndex index = active();
+  ft_generation& retiring = control_->generation[to_index(index)];
+  ft_generation& next = control_->generation[to_index(other(index))];
+  next.epoch = retiring.epoch + 1;
+  next.start_boot_ns = static_cast<std::uint64_t>(now.boot_ns);
+  next.start_wall_ns = static_cast<std::uint64_t>(now.wall_ns);
+  retiring.end_wall_ns = static_cast<std::uint64_t>(now.wall_ns);
+  retiring.end_boot_ns = static_cast<std::uint64_t>(now.boot_ns);
   if (drops_) std::atomic_ref(control_->closing).store(1, std::memory_order_release);
-  std::atomic_ref(control_->active).store(to_index(other(retired)), std::memory_order_release);
-  return retired;
+  // The one store that counts: before it `end_boot_ns` of an active generation means nothing (create()).
+  std::atomic_ref(control_->active).store(to_index(other(index)), std::memory_order_release);
+}
+
+void GenerationSwitch::forget_retired() noexcept {
+  ft_generation& empty = control_->generation[to_index(other(active()))];
+  std::atomic_ref(empty.end_boot_ns).store(0, std::memory_order_release);
 }
 
 base::Status GenerationSwitch::barrier() const {
-  if (auto waited = wait_for_programs(); !waited || !drops_) return waited;
+  if (auto waited = wait_for_programs(); !waited || !drops_) {
+    std::atomic_ref(control_->closing)
+        .store(0, std::memory_order_release);  // a killed agent's, which had drops
+    return waited;
+  }
   // Every packet that the retired generation counted has passed the driver too, but for what waits in a
   // queue. From here on a drop is of the active generation; the second wait is for drops that saw the old
   // word.

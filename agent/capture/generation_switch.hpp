@@ -8,8 +8,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "capture/flow_table.hpp"
@@ -26,11 +28,19 @@ class GenerationSwitch {
   /// Number of the active generation. The first one of a program has the microseconds since boot at which it
   /// was made, each next one is one more: a drain takes longer than a microsecond, so no number comes twice
   /// in a boot.
-  [[nodiscard]] std::uint64_t epoch() const noexcept { return control_->epoch; }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return state_of(active()).epoch; }
+  /// Number and times of a generation.
+  [[nodiscard]] const ft_generation& state_of(GenerationIndex index) const noexcept {
+    return control_->generation[to_index(index)];
+  }
 
-  /// Makes the other generation, which must be empty, the active one and gives the retired one. Programs that
-  /// run at this moment may still write the retired one.
-  GenerationIndex flip() noexcept;
+  /// The generation that was retired and not yet forgotten, by us or by an agent that was killed.
+  [[nodiscard]] std::optional<GenerationIndex> retired() const noexcept;
+  /// Makes the other generation, which must be empty, the active one: retired() is what was. Programs that
+  /// run at this moment may still write it. Killed at whatever instant, the flip has been made or has not.
+  void flip(base::Moment now) noexcept;
+  /// The retired generation is empty again.
+  void forget_retired() noexcept;
 
   /// True where packets may be taken off again (drops.hpp): barrier() then has two steps, because a drop is
   /// of the retired generation until the first one.

@@ -111,7 +111,7 @@ Finding check_drops(const std::optional<Program>& program) {
                   .text = "not tried: no program",
                   .remedy = ""};
   if (!program) return finding;
-  const auto watch = DropWatch::open(*program);
+  const auto watch = DropWatch::open(*program, true);
   if (!watch) {
     finding.text =
         fmt::format("stay in the flows, the device's own count goes with them ({})", watch.error().text());

@@ -1,8 +1,11 @@
 // This file reads and zeroes one element of a per-CPU array: the totals of a generation.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include <bpf/bpf.h>
@@ -31,6 +34,29 @@ template <class Value>
   const std::uint32_t key = to_index(index);
   if (bpf_map_lookup_elem(fd, &key, values.data()) != 0) {
     return base::fail(base::Error::from_errno(errno, fmt::format("read the {} of generation {}", what, key)));
+  }
+  return values;
+}
+
+/// The same of a map that another ABI version made: its values are longer or shorter at their end; what it
+/// does not have is zero.
+template <class Value>
+[[nodiscard]] base::Result<std::vector<Value>> read_foreign_cpus(int fd, GenerationIndex index,
+                                                                 std::uint32_t cpus, const char* what) {
+  bpf_map_info info{};
+  std::uint32_t length = sizeof(info);
+  if (bpf_map_get_info_by_fd(fd, &info, &length) != 0) {
+    return base::fail(base::Error::from_errno(errno, fmt::format("ask how long the {} are", what)));
+  }
+  const std::size_t stride = (std::size_t{info.value_size} + 7) / 8 * 8;
+  std::vector<std::byte> bytes(stride * cpus);
+  const std::uint32_t key = to_index(index);
+  if (bpf_map_lookup_elem(fd, &key, bytes.data()) != 0) {
+    return base::fail(base::Error::from_errno(errno, fmt::format("read the {} of generation {}", what, key)));
+  }
+  std::vector<Value> values(cpus);
+  for (std::size_t cpu = 0; cpu < cpus; ++cpu) {
+    std::memcpy(&values[cpu], &bytes[cpu * stride], std::min(sizeof(Value), stride));
   }
   return values;
 }

@@ -17,15 +17,18 @@ namespace flowtally::capture {
 template <class Key>
 class EntryCollector final : public PercpuMap::Visitor {
  public:
-  explicit EntryCollector(std::vector<model::Entry<Key>>& into) : into_(into) {}
+  /// `key_bytes`: of the map; another version's key may be longer or shorter, and begins the same.
+  EntryCollector(std::vector<model::Entry<Key>>& into, std::uint32_t key_bytes)
+      : into_(into), bytes_(std::min(sizeof(Key), std::size_t{key_bytes})) {}
   void entry(const std::byte* key, const model::Counters& sum) override {
     model::Entry<Key>& entry = into_.emplace_back();
-    std::memcpy(&entry.key, key, sizeof(Key));
+    std::memcpy(&entry.key, key, bytes_);
     entry.counters = sum;
   }
 
  private:
   std::vector<model::Entry<Key>>& into_;
+  std::size_t bytes_;
 };
 
 /// Appends all entries of `map`; `expected` says for how many room is made beforehand.
@@ -33,7 +36,7 @@ template <class Key>
 [[nodiscard]] base::Status read_entries(const PercpuMap& map, PercpuMap::Scratch& scratch,
                                         std::uint32_t expected, std::vector<model::Entry<Key>>& into) {
   into.reserve(std::min(expected, map.capacity()));
-  EntryCollector<Key> collector(into);
+  EntryCollector<Key> collector(into, map.key_bytes());
   return map.read(scratch, collector);
 }
 

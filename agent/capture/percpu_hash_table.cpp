@@ -36,20 +36,30 @@ std::vector<std::byte> busiest(const std::vector<model::Entry<Key>>& entries, st
 
 }  // namespace
 
-PercpuHashTable::PercpuHashTable(const Program& program, std::uint32_t flows_max, std::uint32_t cpus)
+PercpuHashTable::PercpuHashTable(const Program& program, std::uint32_t flows_max, std::uint32_t cpus,
+                                 const PinDirectory* pins)
     : program_(program),
+      pins_(pins),
       cpus_(cpus),
       flows4_{"ft_flows4", program.map_fd("flows4"), sizeof(ft_flow4_key), Sizing(flows_max), {}, {}},
       flows6_{"ft_flows6", program.map_fd("flows6"), sizeof(ft_flow6_key), Sizing(flows_max), {}, {}},
       coarse_{"ft_coarse", program.map_fd("coarse"), sizeof(ft_coarse_key), Sizing(kCoarseEntries), {}, {}} {}
 
 base::Result<std::unique_ptr<PercpuHashTable>> PercpuHashTable::create(const Program& program,
-                                                                       std::uint32_t flows_max) {
+                                                                       std::uint32_t flows_max,
+                                                                       const PinDirectory* pins) {
   const auto cpus = possible_cpus();
   if (!cpus) return base::fail(cpus.error());
-  std::unique_ptr<PercpuHashTable> table(new PercpuHashTable(program, flows_max, *cpus));
+  std::unique_ptr<PercpuHashTable> table(new PercpuHashTable(program, flows_max, *cpus, pins));
   for (const GenerationIndex index : {GenerationIndex::kFirst, GenerationIndex::kSecond}) {
     for (Kind* kind : {&table->flows4_, &table->flows6_, &table->coarse_}) {
+      auto there = adopt_generation_map({.name = kind->name, .outer_fd = kind->outer_fd}, index, *cpus, pins);
+      if (!there) return base::fail(std::move(there.error()));
+      if (*there) {
+        kind->sizing.start_from((*there)->capacity());
+        kind->maps.push_back(std::move(**there));
+        continue;
+      }
       const std::uint32_t entries = kind == &table->coarse_ ? kCoarseEntries : kind->sizing.capacity();
       if (auto put = table->put(*kind, index, entries); !put) return base::fail(std::move(put.error()));
     }
@@ -64,11 +74,8 @@ base::Status PercpuHashTable::put(Kind& kind, GenerationIndex index, std::uint32
   auto map = PercpuMap::create(kind.name, kind.key_bytes, entries, cpus_);
   if (!map) return base::fail(std::move(map.error()));
   const std::uint32_t slot = to_index(index);
-  const int fd = map->fd();
-  if (bpf_map_update_elem(kind.outer_fd, &slot, &fd, BPF_ANY) != 0) {
-    return base::fail(
-        base::Error::from_errno(errno, fmt::format("put {} in place as generation {}", kind.name, slot)));
-  }
+  auto placed = place_generation_map({.name = kind.name, .outer_fd = kind.outer_fd}, index, *map, pins_);
+  if (!placed) return placed;
   if (kind.maps.size() <= slot) {
     kind.maps.push_back(std::move(*map));
   } else {

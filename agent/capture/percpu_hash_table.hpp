@@ -8,7 +8,9 @@
 #include <span>
 
 #include "capture/flow_table.hpp"
+#include "capture/generation_maps.hpp"
 #include "capture/percpu_map.hpp"
+#include "capture/pins.hpp"
 #include "capture/program.hpp"
 #include "capture/sizing.hpp"
 
@@ -22,10 +24,11 @@ inline constexpr std::uint64_t kSeedPacketsMin = 8;
 
 class PercpuHashTable final : public FlowTable {
  public:
-  /// Makes both generations, empty, and puts them in place. `program` must outlive the table. `flows_max`:
-  /// the most entries of each family in one generation.
-  [[nodiscard]] static base::Result<std::unique_ptr<PercpuHashTable>> create(const Program& program,
-                                                                             std::uint32_t flows_max);
+  /// Makes both generations, empty, and puts them in place; those that are pinned in `pins` and in place stay
+  /// as they are, with what they hold. `program` and `pins`, which may be null, must outlive the table.
+  /// `flows_max`: the most entries of each family in one generation.
+  [[nodiscard]] static base::Result<std::unique_ptr<PercpuHashTable>> create(
+      const Program& program, std::uint32_t flows_max, const PinDirectory* pins = nullptr);
 
   [[nodiscard]] base::Status read(GenerationIndex index, model::Generation& into) override;
   [[nodiscard]] base::Status reset(GenerationIndex index, const model::Generation& drained) override;
@@ -43,7 +46,8 @@ class PercpuHashTable final : public FlowTable {
         busy_before;  ///< keys of the busiest flows of the window before, if it was crowded
   };
 
-  PercpuHashTable(const Program& program, std::uint32_t flows_max, std::uint32_t cpus);
+  PercpuHashTable(const Program& program, std::uint32_t flows_max, std::uint32_t cpus,
+                  const PinDirectory* pins);
 
   [[nodiscard]] base::Status put(Kind& kind, GenerationIndex index, std::uint32_t entries);
   template <class Key>
@@ -52,6 +56,7 @@ class PercpuHashTable final : public FlowTable {
                                         std::uint32_t& seeded);
 
   const Program& program_;
+  const PinDirectory* pins_;
   std::uint32_t cpus_;
   Kind flows4_;
   Kind flows6_;

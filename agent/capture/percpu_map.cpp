@@ -12,16 +12,21 @@
 namespace flowtally::capture {
 namespace {
 
-model::Counters sum_over_cpus(const ft_counters* values, std::uint32_t cpus) noexcept {
+constexpr std::uint32_t kCounterWords = sizeof(ft_counters) / sizeof(std::uint64_t);
+
+/// `words`: of one CPU's value, which begins with ft_counters.
+model::Counters sum_over_cpus(const std::uint64_t* values, std::uint32_t words, std::uint32_t cpus) noexcept {
   model::Counters sum;
-  for (std::uint32_t cpu = 0; cpu < cpus; ++cpu) {
-    sum.tx_packets += values[cpu].tx_packets;
-    sum.tx_bytes += values[cpu].tx_bytes;
-    sum.rx_packets += values[cpu].rx_packets;
-    sum.rx_bytes += values[cpu].rx_bytes;
+  for (std::uint32_t cpu = 0; cpu < cpus; ++cpu, values += words) {
+    sum.tx_packets += values[0];
+    sum.tx_bytes += values[1];
+    sum.rx_packets += values[2];
+    sum.rx_bytes += values[3];
   }
   return sum;
 }
+static_assert(offsetof(ft_counters, tx_packets) == 0 && offsetof(ft_counters, tx_bytes) == 8 &&
+              offsetof(ft_counters, rx_packets) == 16 && offsetof(ft_counters, rx_bytes) == 24);
 
 }  // namespace
 
@@ -35,17 +40,32 @@ base::Result<PercpuMap> PercpuMap::create(const char* name, std::uint32_t key_by
             .advise("Lower --max-flows, or raise the memory limit of the cgroup (RLIMIT_MEMLOCK before Linux "
                     "5.11)"));
   }
-  return PercpuMap(std::move(fd), key_bytes, entries, cpus);
+  return PercpuMap(std::move(fd), key_bytes, kCounterWords, entries, cpus);
+}
+
+base::Result<PercpuMap> PercpuMap::adopt(base::UniqueFd fd, std::uint32_t cpus) {
+  bpf_map_info info{};
+  std::uint32_t length = sizeof(info);
+  if (bpf_map_get_info_by_fd(fd.get(), &info, &length) != 0) {
+    return base::fail(base::Error::from_errno(errno, "ask what a pinned map is"));
+  }
+  if (info.type != BPF_MAP_TYPE_PERCPU_HASH || info.value_size < sizeof(ft_counters)) {
+    return base::fail(base::Error(base::ErrorCode::kUnsupported,
+                                  fmt::format("the pinned map {} is not one of counters", info.name)));
+  }
+  // bpf_percpu_hash_copy() in kernel/bpf/hashtab.c rounds each CPU's value up to 8 bytes.
+  return PercpuMap(std::move(fd), info.key_size, (info.value_size + 7) / 8, info.max_entries, cpus);
 }
 
 base::Status PercpuMap::read(Scratch& scratch, Visitor& visitor) const {
-  const std::size_t value_bytes = sizeof(ft_counters) * cpus_;
+  const std::size_t words = std::size_t{value_words_} * cpus_;
+  const std::size_t value_bytes = words * sizeof(std::uint64_t);
   auto room = static_cast<std::uint32_t>(std::clamp<std::size_t>(
       kBatchBytesMax / value_bytes, 256, std::min(kBatchEntriesMax, std::max(capacity_, 256U))));
   const auto make_room = [&] {
     if (scratch.keys.size() < std::size_t{room} * key_bytes_)
       scratch.keys.resize(std::size_t{room} * key_bytes_);
-    if (scratch.values.size() < std::size_t{room} * cpus_) scratch.values.resize(std::size_t{room} * cpus_);
+    if (scratch.values.size() < room * words) scratch.values.resize(room * words);
   };
   make_room();
   std::uint64_t position = 0;  // opaque to us; the kernel writes 4 bytes for a hash
@@ -68,7 +88,7 @@ base::Status PercpuMap::read(Scratch& scratch, Visitor& visitor) const {
     }
     for (std::uint32_t entry = 0; entry < count; ++entry) {
       visitor.entry(scratch.keys.data() + std::size_t{entry} * key_bytes_,
-                    sum_over_cpus(scratch.values.data() + std::size_t{entry} * cpus_, cpus_));
+                    sum_over_cpus(scratch.values.data() + entry * words, value_words_, cpus_));
     }
     if (error != 0) return {};  // ENOENT: the end of the map, with what came before it
     position = next;

@@ -26,7 +26,12 @@ class PercpuMap {
   [[nodiscard]] static base::Result<PercpuMap> create(const char* name, std::uint32_t key_bytes,
                                                       std::uint32_t entries, std::uint32_t cpus);
 
+  /// A map that is there already, made by this or another version's create(). kUnsupported where its values
+  /// do not begin with ft_counters.
+  [[nodiscard]] static base::Result<PercpuMap> adopt(base::UniqueFd fd, std::uint32_t cpus);
+
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+  [[nodiscard]] std::uint32_t key_bytes() const noexcept { return key_bytes_; }
   [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
 
   /// Called once per entry: the key and the sum of its values over all CPUs.
@@ -41,7 +46,7 @@ class PercpuMap {
   /// What a batch is read into. Kept from drain to drain: to get fresh pages costs as much as to fill them.
   struct Scratch {
     std::vector<std::byte> keys;
-    std::vector<ft_counters> values;
+    std::vector<std::uint64_t> values;
   };
 
   /// Reads every entry (BPF_MAP_LOOKUP_BATCH). Exact only while no program writes.
@@ -53,11 +58,18 @@ class PercpuMap {
   [[nodiscard]] base::Status seed(std::span<const std::byte> keys) const;
 
  private:
-  PercpuMap(base::UniqueFd fd, std::uint32_t key_bytes, std::uint32_t capacity, std::uint32_t cpus)
-      : fd_(std::move(fd)), key_bytes_(key_bytes), capacity_(capacity), cpus_(cpus) {}
+  PercpuMap(base::UniqueFd fd, std::uint32_t key_bytes, std::uint32_t value_words, std::uint32_t capacity,
+            std::uint32_t cpus)
+      : fd_(std::move(fd)),
+        key_bytes_(key_bytes),
+        value_words_(value_words),
+        capacity_(capacity),
+        cpus_(cpus) {}
 
   base::UniqueFd fd_;
   std::uint32_t key_bytes_;
+  std::uint32_t
+      value_words_;  ///< of 8 bytes, of one CPU; a later version's value may be longer than ft_counters
   std::uint32_t capacity_;
   std::uint32_t cpus_;
 };

@@ -29,10 +29,11 @@ void Program::ControlDeleter::operator()(ft_control* control) const noexcept {
 
 base::Result<Program> Program::load(const Options& options) {
   const ft_config config{.exclude = options.exclude ? 1U : 0U};
-  auto object = BpfObject::load(
-      {.image = options.image,
-       .what = "BPF program",
-       .initial = {{.map = ".rodata.config", .bytes = std::as_bytes(std::span(&config, 1))}}});
+  auto object =
+      BpfObject::load({.image = options.image,
+                       .what = "BPF program",
+                       .initial = {{.map = ".rodata.config", .bytes = std::as_bytes(std::span(&config, 1))}},
+                       .pins = options.pins});
   if (!object) return base::fail(std::move(object.error()));
   const int control_fd = object->map_fd(".data.control");
   void* const block = ::mmap(nullptr, sizeof(ft_control), PROT_READ | PROT_WRITE, MAP_SHARED, control_fd, 0);

@@ -28,7 +28,8 @@ class Program {
  public:
   struct Options {
     std::span<const std::byte> image = production_image();
-    bool exclude = true;  ///< leave out of the flows what Tailscale leaves out
+    bool exclude = true;                 ///< leave out of the flows what Tailscale leaves out
+    const PinDirectory* pins = nullptr;  ///< its maps are those that are pinned here; null: nothing is pinned
   };
 
   /// Loads and verifies. kPermission without CAP_BPF and CAP_NET_ADMIN, kUnsupported where the verifier or

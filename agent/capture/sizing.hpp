@@ -27,6 +27,8 @@ class Sizing {
       : flows_max_(flows_max), capacity_(std::min(kFlowsMin, flows_max)) {}
 
   [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
+  /// Goes on from a table that is there already.
+  void start_from(std::uint32_t capacity) noexcept { capacity_ = std::max(capacity_, capacity); }
 
   /// Takes what a drained window held (`used` entries; `refused` inserts found no room) and gives the
   /// capacity that the next generation should have: at least twice what was used, eight times after a

@@ -14,6 +14,33 @@ void add(std::array<std::uint64_t, N>& sums, const __u64 (&values)[N]) noexcept 
 
 }  // namespace
 
+model::Totals sum_totals(std::span<const ft_totals> cpus) noexcept {
+  model::Totals sums{};
+  for (const ft_totals& cpu : cpus) {
+    add(sums.hook, cpu.hook);
+    add(sums.unparsed, cpu.unparsed);
+    add(sums.excluded, cpu.excluded);
+    add(sums.rest, cpu.rest);
+    add(sums.dropped, cpu.dropped);
+    add(sums.dropped_late, cpu.dropped_late);
+    add(sums.unparsed_packets, cpu.unparsed_packets);
+    add(sums.excluded_packets, cpu.excluded_packets);
+    add(sums.flow_insert_failures, cpu.flow_insert_failures);
+    add(sums.coarse_insert_failures, cpu.coarse_insert_failures);
+  }
+  return sums;
+}
+
+std::vector<model::Entry<std::uint8_t>> sum_rest(std::span<const ft_rest> cpus) {
+  std::vector<model::Entry<std::uint8_t>> rest;
+  for (std::size_t proto = 0; proto < 256; ++proto) {
+    model::Counters sum;
+    for (const ft_rest& cpu : cpus) add(sum, cpu.by_proto[proto]);
+    if (!sum.zero()) rest.push_back({.key = static_cast<std::uint8_t>(proto), .counters = sum});
+  }
+  return rest;
+}
+
 base::Result<TotalsMaps> TotalsMaps::open(const Program& program) {
   const auto cpus = possible_cpus();
   if (!cpus) return base::fail(cpus.error());
@@ -23,29 +50,13 @@ base::Result<TotalsMaps> TotalsMaps::open(const Program& program) {
 base::Status TotalsMaps::read(GenerationIndex index, model::Generation& into) const {
   const auto totals = read_cpus<ft_totals>(totals_fd_, index, cpus_, "totals");
   if (!totals) return base::fail(totals.error());
-  into.totals = {};
-  for (const ft_totals& cpu : *totals) {
-    add(into.totals.hook, cpu.hook);
-    add(into.totals.unparsed, cpu.unparsed);
-    add(into.totals.excluded, cpu.excluded);
-    add(into.totals.rest, cpu.rest);
-    add(into.totals.dropped, cpu.dropped);
-    add(into.totals.dropped_late, cpu.dropped_late);
-    add(into.totals.unparsed_packets, cpu.unparsed_packets);
-    add(into.totals.excluded_packets, cpu.excluded_packets);
-    add(into.totals.flow_insert_failures, cpu.flow_insert_failures);
-    add(into.totals.coarse_insert_failures, cpu.coarse_insert_failures);
-  }
+  into.totals = sum_totals(*totals);
   into.rest.clear();
   if (into.totals.rest.zero()) return {};
 
   const auto rest = read_cpus<ft_rest>(rest_fd_, index, cpus_, "rest");
   if (!rest) return base::fail(rest.error());
-  for (std::size_t proto = 0; proto < 256; ++proto) {
-    model::Counters sum;
-    for (const ft_rest& cpu : *rest) add(sum, cpu.by_proto[proto]);
-    if (!sum.zero()) into.rest.push_back({.key = static_cast<std::uint8_t>(proto), .counters = sum});
-  }
+  into.rest = sum_rest(*rest);
   return {};
 }
 

@@ -3,12 +3,20 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "base/result.hpp"
 #include "capture/flow_table.hpp"
 #include "capture/program.hpp"
+#include "model/generation.hpp"
 
 namespace flowtally::capture {
+
+/// Sums over all CPUs.
+[[nodiscard]] model::Totals sum_totals(std::span<const ft_totals> cpus) noexcept;
+/// Those that are not zero.
+[[nodiscard]] std::vector<model::Entry<std::uint8_t>> sum_rest(std::span<const ft_rest> cpus);
 
 /// The arrays `totals` and `rest` of a program, which must outlive it. Same rule as FlowTable: retired
 /// generations only.

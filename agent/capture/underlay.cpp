@@ -1,8 +1,10 @@
 #include "capture/underlay.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include <bpf/bpf.h>
@@ -10,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.hpp"
+#include "capture/generation_maps.hpp"
 #include "capture/percpu_array.hpp"
 #include "capture/percpu_entries.hpp"
 #include "capture/underlay_devices.hpp"
@@ -25,6 +28,11 @@ HookPrograms programs_of(const BpfObject& object, LinkLayer link_layer) {
   const auto layer = static_cast<int>(link_layer);
   return {.tx = object.program_fd(kProgramNames[0][layer]), .rx = object.program_fd(kProgramNames[1][layer])};
 }
+
+/// Pins of an attachment begin with it and the device's index.
+constexpr std::string_view kPinPrefix = "under";
+
+std::string pin_name_of(IfIndex device) { return fmt::format("{}{}", kPinPrefix, to_int(device)); }
 
 ft_address_key key_of(const model::Address& address) noexcept {
   ft_address_key key{};
@@ -49,6 +57,19 @@ std::span<const std::byte> underlay_image() noexcept {
   return {static_cast<const std::byte*>(bytes), size};
 }
 
+model::Underlay sum_underlay(std::span<const ft_underlay_totals> cpus) noexcept {
+  model::Underlay sums{};
+  for (const ft_underlay_totals& cpu : cpus) {
+    add(sums.hook, cpu.hook);
+    add(sums.disco, cpu.left_out[FT_DATAGRAM_DISCO]);
+    add(sums.stun, cpu.left_out[FT_DATAGRAM_STUN]);
+    add(sums.other, cpu.left_out[FT_DATAGRAM_OTHER]);
+    add(sums.rest, cpu.rest);
+    add(sums.tcp, cpu.tcp);
+  }
+  return sums;
+}
+
 void UnderlayCounter::PortsDeleter::operator()(ft_ports* ports) const noexcept {
   ::munmap(ports, sizeof(ft_ports));
 }
@@ -57,8 +78,11 @@ base::Result<UnderlayCounter> UnderlayCounter::open(const Program& program, Unde
                                                     std::string counted, AttachMode mode) {
   const auto cpus = possible_cpus();
   if (!cpus) return base::fail(cpus.error());
-  auto object = BpfObject::load(
-      {.image = underlay_image(), .what = "BPF program for the underlay", .shares = &program.object()});
+  const PinDirectory* const maps = options.pins != nullptr ? &options.pins->maps() : nullptr;
+  auto object = BpfObject::load({.image = underlay_image(),
+                                 .what = "BPF program for the underlay",
+                                 .shares = &program.object(),
+                                 .pins = maps});
   if (!object) return base::fail(std::move(object.error()));
   void* const block =
       ::mmap(nullptr, sizeof(ft_ports), PROT_READ | PROT_WRITE, MAP_SHARED, object->map_fd(".data.ports"), 0);
@@ -71,15 +95,22 @@ base::Result<UnderlayCounter> UnderlayCounter::open(const Program& program, Unde
   counter.mode_ = mode;
   counter.faded_ns_ = base::now().boot_ns;
   for (std::uint32_t slot = 0; slot < FT_GENERATIONS; ++slot) {
+    const auto index = static_cast<GenerationIndex>(slot);
+    const GenerationMaps place{.name = "ft_physical", .outer_fd = counter.object_.map_fd("physical")};
+    auto there = adopt_generation_map(place, index, *cpus, maps);
+    if (!there) return base::fail(std::move(there.error()));
+    if (*there) {
+      counter.maps_.push_back(std::move(**there));
+      counter.was_attached_ = true;
+      continue;
+    }
     auto map = PercpuMap::create("ft_physical", sizeof(ft_endpoint_key), kEndpointEntries, *cpus);
     if (!map) return base::fail(std::move(map.error()));
-    const int fd = map->fd();
-    if (bpf_map_update_elem(counter.object_.map_fd("physical"), &slot, &fd, BPF_ANY) != 0) {
-      return base::fail(
-          base::Error::from_errno(errno, fmt::format("put ft_physical in place as generation {}", slot)));
-    }
+    if (auto placed = place_generation_map(place, index, *map, maps); !placed)
+      return base::fail(std::move(placed.error()));
     counter.maps_.push_back(std::move(*map));
   }
+  counter.read_addresses();
   counter.set_sockets({}, true);
   return counter;
 }
@@ -119,6 +150,7 @@ UnderlayCounter::Report UnderlayCounter::look(const DeviceWatch& watch) {
     failing.insert(std::move(text));
   }
   failing_ = std::move(failing);
+  if (!std::exchange(looked_, true) && options_.pins != nullptr) remove_stale_pins();
   was_attached_ = was_attached_ || !attachments_.empty();
   return report;
 }
@@ -136,11 +168,51 @@ base::Result<std::string> UnderlayCounter::attach_to(const std::string& name, co
   }
   const std::optional<Device>& device = *looked;
   if (!device) return std::string{};
-  auto attachment = Attachment::attach(programs_of(object_, device->link_layer), *device, mode_);
+  auto attachment =
+      Attachment::attach(programs_of(object_, device->link_layer), *device, mode_,
+                         {.directory = options_.pins != nullptr ? &options_.pins->links() : nullptr,
+                          .name = pin_name_of(device->index)});
   if (!attachment) return base::fail(std::move(attachment.error()));
   std::string text = fmt::format("counting tailscaled's own traffic on {} by {}", name, attachment->kind());
   attachments_.emplace(name, std::move(*attachment));
   return text;
+}
+
+void UnderlayCounter::leave() noexcept {
+  for (auto& [name, attachment] : attachments_) std::move(attachment).leave();
+  attachments_.clear();
+}
+
+void UnderlayCounter::remove(const Pins& pins) noexcept {
+  for (const std::string& name : pins.links().names()) {
+    if (name.starts_with(kPinPrefix)) pins.links().remove(name);
+  }
+}
+
+/// Of devices that went, or are not ours to count any more, while no agent was there. Their clsact filters
+/// went with the device, or are taken off here.
+void UnderlayCounter::remove_stale_pins() const {
+  std::set<std::string> ours;
+  for (const auto& [name, attachment] : attachments_)
+    ours.insert(pin_name_of(attachment.device().index) + '_');
+  for (const std::string& name : options_.pins->links().names()) {
+    if (!name.starts_with(kPinPrefix)) continue;
+    const bool used =
+        std::ranges::any_of(ours, [&name](const std::string& begin) { return name.starts_with(begin); });
+    if (!used) options_.pins->links().remove(name);
+  }
+}
+
+/// Those that an earlier run put into the kernel's map: its programs count by them until ours know better.
+void UnderlayCounter::read_addresses() {
+  const int fd = object_.map_fd("own_addresses");
+  ft_address_key key{};
+  for (const ft_address_key* before = nullptr; bpf_map_get_next_key(fd, before, &key) == 0; before = &key) {
+    model::Address address{.family = static_cast<model::Address::Family>(key.family)};
+    std::memcpy(address.bytes.data(), key.address, sizeof(key.address));
+    std::uint32_t only_on = 0;
+    if (bpf_map_lookup_elem(fd, &key, &only_on) == 0) addresses_.emplace(address, only_on);
+  }
 }
 
 void UnderlayCounter::take_addresses(std::map<model::Address, std::uint32_t> addresses) {
@@ -183,15 +255,8 @@ base::Status UnderlayCounter::read(GenerationIndex index, model::Generation& int
   const auto totals = read_cpus<ft_underlay_totals>(object_.map_fd("underlay_totals"), index, cpus_,
                                                     "totals of the underlay");
   if (!totals) return base::fail(totals.error());
-  into.underlay = {.counted = was_attached_};
-  for (const ft_underlay_totals& cpu : *totals) {
-    add(into.underlay.hook, cpu.hook);
-    add(into.underlay.disco, cpu.left_out[FT_DATAGRAM_DISCO]);
-    add(into.underlay.stun, cpu.left_out[FT_DATAGRAM_STUN]);
-    add(into.underlay.other, cpu.left_out[FT_DATAGRAM_OTHER]);
-    add(into.underlay.rest, cpu.rest);
-    add(into.underlay.tcp, cpu.tcp);
-  }
+  into.underlay = sum_underlay(*totals);
+  into.underlay.counted = was_attached_;
   into.physical.clear();
   return read_entries(maps_[to_index(index)], scratch_, 0, into.physical);
 }

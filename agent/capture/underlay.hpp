@@ -18,6 +18,7 @@
 #include "capture/device.hpp"
 #include "capture/flow_table.hpp"
 #include "capture/percpu_map.hpp"
+#include "capture/pins.hpp"
 #include "capture/program.hpp"
 #include "model/generation.hpp"
 
@@ -31,10 +32,13 @@ inline constexpr std::int64_t kPortFadesAfterNs = std::int64_t{30} * 60 * 1'000'
 struct UnderlayOptions {
   bool enabled = false;
   std::vector<std::string> interfaces{};  ///< empty: as carriers_among() finds them
+  const Pins* pins = nullptr;             ///< where it is left for the next run; null: nowhere
 };
 
 /// The object file that is built into the binary.
 [[nodiscard]] std::span<const std::byte> underlay_image() noexcept;
+/// Sums over all CPUs; `counted` is false.
+[[nodiscard]] model::Underlay sum_underlay(std::span<const ft_underlay_totals> cpus) noexcept;
 
 /// Loaded, and attached to whatever devices there are. The Program must outlive it. Not thread-safe.
 class UnderlayCounter {
@@ -61,6 +65,10 @@ class UnderlayCounter {
   [[nodiscard]] base::Status reset(GenerationIndex index, const model::Generation& drained);
 
   void detach() noexcept { attachments_.clear(); }
+  /// Lets go of everything and leaves it attached, for the next run. Only where there are pins.
+  void leave() noexcept;
+  /// Takes off what an earlier run left.
+  static void remove(const Pins& pins) noexcept;
 
  private:
   struct PortsDeleter {
@@ -74,6 +82,8 @@ class UnderlayCounter {
   [[nodiscard]] base::Result<std::string> attach_to(const std::string& name, const DeviceWatch& watch);
   void take_addresses(std::map<model::Address, std::uint32_t> addresses);
   void fade_ports() noexcept;
+  void read_addresses();
+  void remove_stale_pins() const;
 
   const Program* program_;
   BpfObject object_;
@@ -90,6 +100,7 @@ class UnderlayCounter {
   std::map<model::Address, std::uint32_t> addresses_;  ///< those in the kernel's map
   std::set<std::string> failing_;                      ///< texts that were reported and still hold
   std::int64_t faded_ns_ = 0;                          ///< boot clock, when ports were last let fade
+  bool looked_ = false;
   bool was_attached_ = false;  ///< to some device, since the last generation was cleared
 };
 

@@ -19,7 +19,7 @@
 #define FT_ASSERT_SIZE(type, bytes) FT_ASSERT(sizeof(type) == (bytes))
 #define FT_ASSERT_OFFSET(type, field, bytes) FT_ASSERT(offsetof(type, field) == (bytes))
 
-#define FT_ABI_VERSION 2u
+#define FT_ABI_VERSION 3u
 
 /* Two generations of every counting map: programs write one, the agent reads the other. */
 #define FT_GENERATIONS 2u
@@ -184,7 +184,12 @@ struct ft_generation {
     __u32 pressure4, pressure6; /* signal when flows4 or flows6 reaches this; agent only */
     __u32 signalled;            /* set by the program once it has signalled; agent zeroes */
     __u32 lost_signals;         /* the ring buffer was full */
-    __u8 pad[40];
+    /* From here on agent only: what the next agent needs to go on where this one was killed. */
+    __u64 epoch;         /* number of the generation */
+    __u64 start_boot_ns; /* since when it is the active one: both clocks */
+    __u64 start_wall_ns;
+    __u64 end_boot_ns; /* until when; 0: it is the active one, or empty and waiting for its turn */
+    __u64 end_wall_ns;
 };
 FT_ASSERT_SIZE(struct ft_generation, 64);
 
@@ -192,13 +197,15 @@ FT_ASSERT_SIZE(struct ft_generation, 64);
 struct ft_control {
     __u32
         active; /* index of the generation that programs write; read once per packet, written by the agent */
-    __u32 abi_version; /* FT_ABI_VERSION of the program */
-    __u64 epoch;       /* number of the active generation; agent only */
-    __u32 closing;     /* agent: not 0 from a flip until its barrier: drops may still be of the retired one */
+    __u32 abi_version;    /* FT_ABI_VERSION of the program */
+    __u64 device_dropped; /* agent: packets that the device itself has counted as dropped, when last read */
+    __u32 closing; /* agent: not 0 from a flip until its barrier: drops may still be of the retired one */
     __u32 device_index; /* agent: index of the counted device in its namespace; 0: none */
     __u32 device_netns; /* agent: inode number of that namespace */
     __u32 mark_is_sure; /* agent: not 0: a datagram without tailscaled's socket mark is not tailscaled's */
-    __u8 pad[32];
+    __u64 device_dropped_retired; /* agent: those of the retired generation */
+    __u32 exclude;                /* agent: ft_config.exclude of the programs that are attached */
+    __u8 pad[20];
     struct ft_generation generation[FT_GENERATIONS];
 };
 FT_ASSERT_SIZE(struct ft_control, 192);

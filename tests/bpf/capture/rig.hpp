@@ -27,7 +27,8 @@ struct Rig {
 
   /// Makes the other generation active and gives the retired one.
   capture::GenerationIndex retire(Wait wait = Wait::kYes) {
-    const capture::GenerationIndex retired = generation_switch.flip();
+    generation_switch.flip(base::now());
+    const capture::GenerationIndex retired = generation_switch.retired().value();
     if (wait == Wait::kYes) FLOWTALLY_CHECK(generation_switch.barrier().has_value());
     return retired;
   }
@@ -38,6 +39,7 @@ struct Rig {
   void reset(capture::GenerationIndex index, const model::Generation& drained) {
     FLOWTALLY_CHECK(table->reset(index, drained).has_value());
     FLOWTALLY_CHECK(totals.reset(index, drained).has_value());
+    generation_switch.forget_retired();
   }
   model::Generation drain(Wait wait = Wait::kYes) {
     model::Generation generation;

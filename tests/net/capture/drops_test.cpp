@@ -189,7 +189,7 @@ TEST_CASE("until the barrier a drop is of the retired generation, after it of th
   demo::WireCounter wire;
   tun.read_all(wire);
   Rig rig(1024);
-  auto watch = capture::DropWatch::open(*rig.program);
+  auto watch = capture::DropWatch::open(*rig.program, true);
   if (!watch) SKIP("this kernel tells no reasons of drops");
   rig.generation_switch.expect_drops();
   const capture::Device device{.index = static_cast<capture::IfIndex>(tun.ifindex()),
@@ -201,7 +201,8 @@ TEST_CASE("until the barrier a drop is of the retired generation, after it of th
     for (int packet = 0; packet < 40; ++packet) send_to("100.64.0.9:4000", 100);
   }
 
-  const capture::GenerationIndex retired = rig.generation_switch.flip();
+  rig.generation_switch.flip(base::now());
+  const capture::GenerationIndex retired = rig.generation_switch.retired().value();
   for (int packet = 0; packet < 3; ++packet) send_to("100.64.0.9:4000", 100);
   REQUIRE(rig.generation_switch.barrier());
   for (int packet = 0; packet < 2; ++packet) send_to("100.64.0.9:4000", 100);

@@ -1,0 +1,105 @@
+#include "capture/leftovers.hpp"
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <utility>
+
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+
+#include "base/unique_fd.hpp"
+#include "capture/clsact.hpp"
+#include "capture/kernel_check.hpp"
+#include "capture/libbpf_log.hpp"
+#include "capture/links.hpp"
+#include "capture/pins.hpp"
+
+namespace flowtally::capture {
+namespace {
+
+/// libbpf names a filter after its program, and the kernel cuts a program's name to 15 bytes.
+constexpr std::array<std::string_view, 4> kProgramNames = {"ft_egress_", "ft_ingress_", "ft_under_egress",
+                                                           "ft_under_ingres"};
+
+bool is_ours(const BpfFilter& filter) noexcept {
+  for (const std::string_view name : kProgramNames) {
+    if (filter.name.starts_with(name)) return true;
+  }
+  return false;
+}
+
+std::size_t take_off(IfIndex device, Direction direction) {
+  const auto filters = bpf_filters(device, direction);
+  if (!filters) return 0;
+  const LibbpfLog log;
+  std::size_t taken = 0;
+  for (const BpfFilter& filter : *filters) {
+    if (!is_ours(filter)) continue;
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = to_int(device),
+                .attach_point = direction == Direction::kTx ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = filter.handle, .priority = filter.priority);
+    if (bpf_tc_detach(&hook, &options) == 0) ++taken;
+  }
+  return taken;
+}
+
+/// Held from here on: no agent takes it up while it is removed.
+base::Result<base::UniqueFd> lock(const std::string& path) {
+  base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return base::fail(base::Error::from_errno(errno, fmt::format("open {}", path)));
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  return base::fail(
+      base::Error(base::ErrorCode::kResource, fmt::format("a flowtally that runs holds {}", path))
+          .advise("Stop it first; nothing was removed"));
+}
+
+}  // namespace
+
+std::size_t take_off_filters(bool made_qdisc) noexcept {
+  std::size_t taken = 0;
+  const auto links = read_links();
+  if (!links) return 0;
+  for (const Link& link : *links) {
+    const auto device = static_cast<IfIndex>(link.index);
+    const std::size_t here = take_off(device, Direction::kTx) + take_off(device, Direction::kRx);
+    taken += here;
+    if (here == 0 || !made_qdisc || !clsact_is_empty(device)) continue;
+    const LibbpfLog log;
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = to_int(device),
+                .attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS));
+    bpf_tc_hook_destroy(&hook);
+  }
+  return taken;
+}
+
+base::Result<Leftovers> remove_leftovers(const std::string& bpffs) {
+  if (auto mounted = require_bpffs(bpffs); !mounted) return base::fail(std::move(mounted.error()));
+  Leftovers leftovers;
+  const std::string root_path = fmt::format("{}/{}", bpffs, kPinsFolder);
+  auto root = PinDirectory::make(root_path);
+  if (!root) return base::fail(std::move(root.error()));
+  std::vector<PinDirectory> directories;
+  std::vector<base::UniqueFd> locks;
+  bool made_qdisc = false;
+  for (const std::string& name : root->names()) {
+    auto directory = PinDirectory::make(fmt::format("{}/{}", root_path, name));
+    if (!directory) return base::fail(std::move(directory.error()));
+    auto locked = lock(directory->path());
+    if (!locked) return base::fail(std::move(locked.error()));
+    for (const std::string& pin : directory->names()) made_qdisc |= pin.ends_with("_made_qdisc");
+    locks.push_back(std::move(*locked));
+    directories.push_back(std::move(*directory));
+  }
+  leftovers.filters = take_off_filters(made_qdisc);
+  for (const PinDirectory& directory : directories) {
+    directory.remove_all();
+    leftovers.pins.push_back(directory.path());
+  }
+  root->remove_all();
+  return leftovers;
+}
+
+}  // namespace flowtally::capture
