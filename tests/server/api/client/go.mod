@@ -1,0 +1,17 @@
+module flowtally/apiclient
+
+go 1.26.0
+
+require (
+	github.com/prometheus/client_golang v1.25.0
+	tailscale.com/client/tailscale/v2 v2.9.0
+)
+
+require (
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/prometheus/client_model v0.6.3 // indirect
+	github.com/prometheus/common v0.72.0 // indirect
+	github.com/tailscale/hujson v0.0.0-20220506213045-af5ed07155e5 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
