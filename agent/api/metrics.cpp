@@ -122,9 +122,9 @@ void add_traffic(const AgentStatus& status, Page& page) {
       .sample(sums.pressure_drains);
   page.counter("flowtally_flows_total", "Flow entries of all windows.").sample(sums.flows);
   add_counters("flowtally_hook", "that passed the counted interface", "", {{"", &sums.totals.hook}}, page);
-  add_counters("flowtally_coarse", "of them that were counted without ports, for lack of room", "",
+  add_counters("flowtally_coarse", "that were counted without ports, for lack of room", "",
                {{"", &sums.coarse}}, page);
-  add_counters("flowtally_unlisted", "of them that are in no flow", "why",
+  add_counters("flowtally_unlisted", "that passed and are in no flow", "why",
                {{"unparsed", &sums.totals.unparsed},
                 {"excluded", &sums.totals.excluded},
                 {"dropped", &sums.totals.dropped}},
@@ -144,7 +144,7 @@ void add_traffic(const AgentStatus& status, Page& page) {
   if (!sums.underlay.counted) return;
   add_counters("flowtally_underlay", "of tailscaled's UDP sockets; bytes are payload", "",
                {{"", &sums.underlay.hook}}, page);
-  add_counters("flowtally_underlay_unlisted", "of them that are in no entry", "kind",
+  add_counters("flowtally_underlay_unlisted", "of tailscaled's UDP sockets that are in no entry", "kind",
                {{"unmapped", &sums.underlay.unmapped},
                 {"disco", &sums.underlay.disco},
                 {"stun", &sums.underlay.stun},

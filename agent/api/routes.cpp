@@ -175,8 +175,14 @@ bool matches(const Route& route, std::span<const std::string> path) noexcept {
   return path.size() == route.path.size();
 }
 
+/// Methods are words with ", " between.
 bool lists(std::string_view methods, std::string_view method) noexcept {
-  return !method.empty() && method.find(',') == std::string_view::npos && accepts(methods, method);
+  for (;;) {
+    const std::size_t end = methods.find(", ");
+    if (methods.substr(0, end) == method) return true;
+    if (end == std::string_view::npos) return false;
+    methods.remove_prefix(end + 2);
+  }
 }
 
 }  // namespace

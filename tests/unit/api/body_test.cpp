@@ -1,0 +1,118 @@
+#include <array>
+#include <string>
+
+#include <zlib.h>
+
+#include "api/answer.hpp"
+#include "api/logged.hpp"
+#include "support/catch.hpp"
+
+namespace flowtally::test {
+namespace {
+
+/// All of a body, read in small bites.
+std::string all_of(api::Body& body, std::size_t bite) {
+  std::string text;
+  std::string room(bite, '\0');
+  for (;;) {
+    const auto bytes = body.read(room);
+    REQUIRE(bytes.has_value());
+    if (*bytes == 0) return text;
+    text.append(room, 0, *bytes);
+  }
+}
+
+class CountingBody final : public api::Body {
+ public:
+  explicit CountingBody(std::size_t lines) : lines_(lines) {}
+  base::Result<std::size_t> read(std::span<char> out) override {
+    if (given_ == lines_) return 0;
+    const std::string line = std::to_string(given_++) + "\n";
+    return line.copy(out.data(), out.size());
+  }
+
+ private:
+  std::size_t lines_;
+  std::size_t given_ = 0;
+};
+
+std::string outgoing(std::string_view line) {
+  api::OutgoingLine maker;
+  api::Pieces pieces;
+  maker.add_to(pieces, line);
+  std::string text(1000, '\0');
+  text.resize(pieces.take(text));
+  CHECK(pieces.empty());
+  return text;
+}
+
+constexpr std::string_view kOld =
+    "{\"nodeId\":\"n1\",\"start\":\"2026-11-23T00:00:00Z\",\"end\":\"2026-11-23T00:00:05Z\","
+    "\"srcNode\":{\"nodeId\":\"\\\"logged\\\":\\\"\"}}\n";
+
+}  // namespace
+
+TEST_CASE("pieces come out one after the other, whatever the room", "[unit]") {
+  for (const std::size_t room : {1U, 2U, 3U, 100U}) {
+    api::Pieces pieces;
+    pieces.add("ab");
+    pieces.add("");
+    pieces.add("cde");
+    std::string all;
+    std::string out(room, '\0');
+    while (!pieces.empty()) all.append(out, 0, pieces.take(out));
+    CHECK(all == "abcde");
+    pieces.add("f");
+    CHECK(pieces.take(out) == 1);
+  }
+}
+
+TEST_CASE("a gzip body is the body", "[unit]") {
+  constexpr std::size_t kLines = 20'000;
+  CountingBody plain(kLines);
+  const std::string expected = all_of(plain, 64);
+  auto gzip = api::gzip_body(std::make_unique<CountingBody>(kLines));
+  REQUIRE(gzip.has_value());
+  std::string packed = all_of(**gzip, 100);
+  CHECK(packed.size() < expected.size() / 2);
+
+  std::string unpacked(expected.size() + 1, '\0');
+  z_stream stream{};
+  REQUIRE(inflateInit2(&stream, 15 + 16) == Z_OK);
+  stream.next_in = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_in = static_cast<uInt>(packed.size());
+  stream.next_out = reinterpret_cast<Bytef*>(unpacked.data());
+  stream.avail_out = static_cast<uInt>(unpacked.size());
+  CHECK(inflate(&stream, Z_FINISH) == Z_STREAM_END);
+  unpacked.resize(stream.total_out);
+  inflateEnd(&stream);
+  CHECK(unpacked == expected);
+}
+
+TEST_CASE("a line without its time of logging gets the end of its window", "[unit]") {
+  CHECK(api::logged_at(kOld) == 1'795'392'005'000'000'000);
+  CHECK(outgoing(kOld) ==
+        "{\"logged\":\"2026-11-23T00:00:05Z\"," + std::string(kOld.substr(1, kOld.size() - 2)));
+}
+
+TEST_CASE("a line with its time of logging goes out as it is", "[unit]") {
+  const std::string front = "{\"logged\":\"2026-11-23T00:00:06.5Z\"," + std::string(kOld.substr(1));
+  CHECK(api::logged_at(front) == 1'795'392'006'500'000'000);
+  CHECK(outgoing(front) == front.substr(0, front.size() - 1));
+  const std::string behind =
+      "{\"nodeId\":\"n1\",\"end\":\"2026-11-23T00:00:05Z\",\"logged\":\"2026-11-23T00:00:06Z\","
+      "\"virtualTraffic\":[]}";
+  CHECK(api::logged_at(behind) == 1'795'392'006'000'000'000);
+  CHECK(outgoing(behind) == behind);
+}
+
+TEST_CASE("a line without any time has none and goes out as it is", "[unit]") {
+  for (const char* const line :
+       {"", "{", "{}", "\n", "{\"end\":\"soon\"}", "[{\"end\":\"2026-11-23T00:00:05Z\"}]"}) {
+    CAPTURE(line);
+    CHECK_FALSE(api::logged_at(line).has_value());
+    CHECK(outgoing(line) == (line[0] == '\n' ? "" : line));
+  }
+}
+
+}  // namespace flowtally::test
