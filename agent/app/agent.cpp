@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "app/fault_point.hpp"
 #include "app/node_id.hpp"
 #include "flow/window_maker.hpp"
 #include "record/window_writer.hpp"
@@ -37,8 +38,8 @@ std::string counters_text(const model::Counters& counters) {
 
 base::Result<std::unique_ptr<Agent>> Agent::start(AgentOptions options,
                                                   std::unique_ptr<identity::IdentitySource> identity,
-                                                  RecordOutput& output, spdlog::logger& logger) {
-  std::unique_ptr<Agent> agent(new Agent(std::move(options), std::move(identity), output, logger));
+                                                  AgentOutputs outputs, spdlog::logger& logger) {
+  std::unique_ptr<Agent> agent(new Agent(std::move(options), std::move(identity), outputs, logger));
   if (auto prepared = agent->prepare(); !prepared) return base::fail(std::move(prepared.error()));
   return agent;
 }
@@ -58,7 +59,17 @@ base::Status Agent::prepare() {
   if (!capturer_->status().attached) {
     logger_.info("waiting for the interface {}", options_.capture.interface);
   }
+  drain_backlog();
   return {};
+}
+
+/// What an earlier run left goes first, each generation as a window of its own.
+void Agent::drain_backlog() {
+  while (stage_ == Stage::kDone && capturer_->has_backlog()) {
+    const auto drained = drain_window();
+    if (!drained || !*drained) return;  // said; the next interval tries again
+    ++summary_.adopted;
+  }
 }
 
 bool Agent::handle(const std::vector<capture::Event>& events) {
@@ -116,45 +127,90 @@ void Agent::take_sockets() {
 }
 
 base::Result<bool> Agent::drain_window() {
-  if (writing_) {
-    if (auto settled = settle_output(); !settled) return base::fail(std::move(settled.error()));
-    if (writing_) return false;
+  if (stage_ != Stage::kDone) {
+    if (auto settled = settle(); !settled) return base::fail(std::move(settled.error()));
+    if (stage_ != Stage::kDone) return false;
   }
   auto generation = capturer_->drain();
+  FAULT_POINT("drained");
   if (!generation) {
     logger_.error("{}; the next interval tries again", generation.error().text());
     return false;
   }
-  write_window(**generation);
-  writing_ = true;
-  if (auto settled = settle_output(); !settled) return base::fail(std::move(settled.error()));
+  if (outputs_.journal != nullptr && outputs_.journal->has((*generation)->epoch)) {
+    // An earlier run was killed after it had written this window, and may have cleared some of it.
+    stage_ = Stage::kClear;
+  } else {
+    write_window(**generation);
+    stage_ = Stage::kJournal;
+  }
+  if (auto settled = settle(); !settled) return base::fail(std::move(settled.error()));
   return true;
 }
 
-base::Status Agent::settle_output() {
-  auto progress = output_.flush();
+base::Status Agent::settle() {
+  if (stage_ == Stage::kJournal && append_to_journal()) stage_ = Stage::kCopy;
+  if (stage_ == Stage::kCopy) {
+    auto written = write_copy();
+    if (!written) return base::fail(std::move(written.error()));
+    if (*written) stage_ = Stage::kClear;
+  }
+  if (stage_ == Stage::kClear && clear_in_kernel()) {
+    stage_ = Stage::kDone;
+    unsettled_ = {};
+  }
+  return {};
+}
+
+bool Agent::append_to_journal() {
+  if (outputs_.journal == nullptr) return true;
+  FAULT_POINT("append");
+  auto appended = outputs_.journal->append();
+  if (!appended) {
+    if (!std::exchange(journal_failing_, true)) {
+      logger_.error("{}; the kernel goes on counting, the next interval tries again",
+                    appended.error().text());
+    }
+    return false;
+  }
+  FAULT_POINT("appended");
+  if (std::exchange(journal_failing_, false)) logger_.info("records are being appended to the journal again");
+  if (outputs_.copy != nullptr) {
+    for (const std::string& line : outputs_.journal->lines()) outputs_.copy->add(line);
+  }
+  return true;
+}
+
+/// True: all that was added is written. An Error: nobody will ever take it.
+base::Result<bool> Agent::write_copy() {
+  if (outputs_.copy == nullptr) return true;
+  auto progress = outputs_.copy->flush();
   if (!progress) {
     if (is_final(progress.error())) return base::fail(std::move(progress.error()));
     if (!std::exchange(output_failing_, true)) {
       logger_.error("{}; the kernel goes on counting, the next interval tries again",
                     progress.error().text());
     }
-    return {};
+    return false;
   }
   if (std::exchange(output_failing_, false)) logger_.info("records are being written again");
-  if (*progress == RecordOutput::Progress::kWaiting) return {};
+  return *progress == RecordOutput::Progress::kDone;
+}
+
+bool Agent::clear_in_kernel() {
+  FAULT_POINT("clear");
   if (auto cleared = capturer_->acknowledge(); !cleared) {
     logger_.error("{}; its record is written, the next interval tries again to clear it",
                   cleared.error().text());
-    return {};
+    return false;
   }
-  writing_ = false;
-  unsettled_ = {};
-  return {};
+  FAULT_POINT("cleared");
+  return true;
 }
 
 void Agent::write_window(const model::Generation& generation) {
   const model::Window window = flow::make_window(generation);
+  if (outputs_.journal != nullptr) outputs_.journal->begin(window);
   if (window.idle()) return;
   ++summary_.windows;
   summary_.counted += window.totals.hook;
@@ -172,8 +228,13 @@ void Agent::write_window(const model::Generation& generation) {
   const auto patience = attached() ? kIdentityWait : kIdentityWait.zero();
   const model::ClassifiedWindow classified = attribution_.attribute(window, patience);
   record::write_window(classified, {.node_id = attribution_.node_id(classified), .boot_id = boot_id_},
-                       {.accounting = options_.accounting},
-                       [this](std::string_view line) { output_.add(line); });
+                       {.accounting = options_.accounting}, [this](std::string_view line) {
+                         if (outputs_.journal != nullptr) {
+                           outputs_.journal->add(line);
+                         } else if (outputs_.copy != nullptr) {
+                           outputs_.copy->add(line);
+                         }
+                       });
 }
 
 void Agent::tell_coarse(const model::Window& window) {
@@ -197,17 +258,22 @@ AgentSummary Agent::summary() const {
   return summary;
 }
 
-/// The error of an output that will take no more, with what it did not take. Nothing is counted after this.
+/// The error of an output that will take no more, with what it did not take. Nothing is counted after this,
+/// unless a next run will find it.
 base::Error Agent::lost(base::Error error) {
+  if (options_.stays_attached) {
+    return std::move(error).during(
+        fmt::format("not written, and kept for the next run: {}", counters_text(unsettled_)));
+  }
   capturer_->detach();
   model::Counters lost = unsettled_;
-  const bool cleared = !writing_ || capturer_->acknowledge().has_value();
+  const bool cleared = stage_ == Stage::kDone || capturer_->acknowledge().has_value();
   if (auto generation = capturer_->drain(); cleared && generation) lost += (*generation)->totals.hook;
   return std::move(error).during(fmt::format("not written: {}", counters_text(lost)));
 }
 
 base::Status Agent::finish(int stop_fd) {
-  capturer_->detach();
+  if (!options_.stays_attached) capturer_->detach();
   const auto deadline = std::chrono::steady_clock::now() + kStopGrace;
   // What is being written first, then what was counted since. A second stop signal ends the waiting.
   std::array<char, 128> signals{};  // a signalfd's or an eventfd's
@@ -217,15 +283,15 @@ base::Status Agent::finish(int stop_fd) {
       auto drained = drain_window();
       if (!drained) return base::fail(lost(std::move(drained.error())));
       last_drained = *drained;
-    } else if (auto settled = settle_output(); !settled) {
+    } else if (auto settled = settle(); !settled) {
       return base::fail(lost(std::move(settled.error())));
     }
-    if (!writing_ && last_drained) return {};
+    if (stage_ == Stage::kDone && last_drained) return {};
     pollfd again{.fd = stop_fd, .events = POLLIN, .revents = 0};
     if (::poll(&again, 1, 10) > 0 || std::chrono::steady_clock::now() >= deadline) {
       return base::fail(lost(
           base::Error(base::ErrorCode::kIo, "the last records could not be written within the grace time")
-              .advise("Give --output a receiver that keeps up")));
+              .advise("Give --output a receiver that keeps up, and the state directory room")));
     }
   }
 }

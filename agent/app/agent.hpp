@@ -1,5 +1,5 @@
 // This file is the main job, wired together: each interval the capture gives a generation, flow makes a
-// window of it, record writes it, the output takes it, and only then the kernel forgets it.
+// window of it, record writes it, the journal and the output take it, and only then the kernel forgets it.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <spdlog/logger.h>
 
 #include "app/attribution.hpp"
+#include "app/record_journal.hpp"
 #include "app/record_output.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
@@ -25,7 +26,8 @@ struct AgentOptions {
   capture::CaptureOptions capture;
   std::chrono::milliseconds interval{5000};
   AttributionOptions attribution;
-  bool accounting = true;  ///< false: Tailscale's fields and nothing else
+  bool accounting = true;       ///< false: Tailscale's fields and nothing else
+  bool stays_attached = false;  ///< after a stop, for the next run; only where the capture is pinned
 };
 
 /// What a run came to.
@@ -35,6 +37,7 @@ struct AgentSummary {
   std::uint64_t pressure_drains = 0;     ///< drains before their time, because a generation filled up
   std::uint64_t gaps = 0;                ///< times that the interface went away
   std::int64_t uncounted_ns = 0;         ///< how long it was away
+  std::uint64_t adopted = 0;             ///< generations that an earlier run had retired or counted alone
   model::Counters counted;               ///< all that passed the hook
   model::Counters coarse;                ///< of it, counted without ports
   model::Totals totals;                  ///< sums over the windows, with the reasons
@@ -42,16 +45,24 @@ struct AgentSummary {
   std::string identity_text;             ///< how asking who is who went, for people
 };
 
-/// One capture and one output. All calls from one thread, which stays in the interface's network namespace.
+/// Where records go. What is here must outlive the agent.
+struct AgentOutputs {
+  RecordJournal* journal = nullptr;  ///< null: there is none
+  RecordOutput* copy = nullptr;      ///< null: nobody wants one
+};
+
+/// One capture and its outputs. All calls from one thread, which stays in the interface's network namespace.
 class Agent {
  public:
-  /// Loads, and attaches if the interface is there. `output` and `logger` must outlive the agent.
+  /// Loads, and attaches if the interface is there; what an earlier run left is drained and written. `logger`
+  /// must outlive the agent.
   [[nodiscard]] static base::Result<std::unique_ptr<Agent>> start(
-      AgentOptions options, std::unique_ptr<identity::IdentitySource> identity, RecordOutput& output,
+      AgentOptions options, std::unique_ptr<identity::IdentitySource> identity, AgentOutputs outputs,
       spdlog::logger& logger);
 
-  /// Works until `stop_fd` becomes readable; then takes the programs off, drains what is left and writes it.
-  /// An Error says what could not be written, with its packets and bytes.
+  /// Works until `stop_fd` becomes readable; then drains what is left and writes it. Where `stays_attached`
+  /// the kernel counts on for the next run, else the programs are taken off first. An Error says what could
+  /// not be written, with its packets and bytes.
   [[nodiscard]] base::Status run(int stop_fd);
 
   /// The interface is there and counted.
@@ -59,19 +70,31 @@ class Agent {
   [[nodiscard]] AgentSummary summary() const;
 
  private:
-  Agent(AgentOptions options, std::unique_ptr<identity::IdentitySource> identity, RecordOutput& output,
+  /// How far the latest generation has come.
+  enum class Stage : std::uint8_t {
+    kDone,     ///< there is none, or the kernel has forgotten it
+    kJournal,  ///< its records are to be appended
+    kCopy,     ///< they are in the journal, and the copy is being written
+    kClear,    ///< the kernel is to forget it
+  };
+
+  Agent(AgentOptions options, std::unique_ptr<identity::IdentitySource> identity, AgentOutputs outputs,
         spdlog::logger& logger)
       : options_(std::move(options)),
         attribution_(std::move(identity), options_.attribution, logger),
-        output_(output),
+        outputs_(outputs),
         logger_(logger) {}
 
   [[nodiscard]] base::Status prepare();
+  void drain_backlog();
   [[nodiscard]] bool handle(const std::vector<capture::Event>& events);
   void take_sockets();
   /// True: a generation was drained and its records were handed to the output.
   [[nodiscard]] base::Result<bool> drain_window();
-  [[nodiscard]] base::Status settle_output();
+  [[nodiscard]] base::Status settle();
+  [[nodiscard]] bool append_to_journal();
+  [[nodiscard]] base::Result<bool> write_copy();
+  [[nodiscard]] bool clear_in_kernel();
   [[nodiscard]] base::Status finish(int stop_fd);
   void write_window(const model::Generation& generation);
   void tell_coarse(const model::Window& window);
@@ -79,16 +102,17 @@ class Agent {
 
   AgentOptions options_;
   Attribution attribution_;
-  RecordOutput& output_;
+  AgentOutputs outputs_;
   spdlog::logger& logger_;
   std::string boot_id_;
   std::unique_ptr<capture::Capturer> capturer_;
   base::UniqueFd timer_;
   AgentSummary summary_;
-  bool writing_ = false;         ///< a drained window is not wholly written, so not acknowledged
-  bool output_failing_ = false;  ///< the last flush failed; said once
-  bool coarse_ = false;          ///< the last window was coarse; said when it changes
-  model::Counters unsettled_;    ///< what the window that is being written has counted
+  Stage stage_ = Stage::kDone;
+  bool journal_failing_ = false;  ///< the last append failed; said once
+  bool output_failing_ = false;   ///< the last flush failed; said once
+  bool coarse_ = false;           ///< the last window was coarse; said when it changes
+  model::Counters unsettled_;     ///< what the window that is being written has counted
 };
 
 }  // namespace flowtally::app

@@ -61,8 +61,18 @@ void add_run(CLI::App& app, RunOptions& options) {
   add_parsed(app, "--interface", options.interface, parse_interface,
              "device to count; waited for if it is not there (default: tailscale0)", "NAME");
   add_parsed(app, "--interval", options.interval, parse_interval, "length of a window (default: 5s)", "TIME");
-  app.add_option("--output", options.output, "file to append records to; - is stdout (default: -)")
+  app.add_option("--state-dir", options.state_dir,
+                 "where the journal of records is kept (default: /var/lib/flowtally)")
+      ->type_name("DIR");
+  app.add_option("--output", options.output, "file to append a copy of the records to; - is stdout")
       ->type_name("FILE");
+  app.add_flag_callback(
+         "--no-journal", [&options] { options.journal = false; },
+         "keep nothing: records go to --output only (default then: -), and counting ends with the run")
+      ->excludes("--state-dir");
+  app.add_flag("--fresh", options.fresh,
+               "start anew: throw away what an earlier run has left in the kernel, undrained counts included")
+      ->excludes("--no-journal");
   add_parsed(
       app, "--node-id", options.node_id, parse_node_id,
       "nodeId of the records (default: as tailscaled or --identity says, else derived from the machine id)",
@@ -97,6 +107,11 @@ void add_demo(CLI::App& app, DemoOptions& options) {
              "most flows of each IP version in one window", "N");
 }
 
+void add_detach(CLI::App& app, DetachOptions& options) {
+  app.add_option("--bpffs", options.bpffs, "mounted BPF file system (default: /sys/fs/bpf)")
+      ->type_name("DIR");
+}
+
 void add_check(CLI::App& app, CheckOptions& options) {
   add_parsed(app, "--interface", options.interface, parse_interface, "device that would be counted", "NAME");
   app.add_option("--bpffs", options.bpffs, "mounted BPF file system (default: /sys/fs/bpf)")
@@ -119,14 +134,18 @@ ExitCode run_command_line(int argc, char** argv) {
   RunOptions run_options;
   DemoOptions demo_options;
   CheckOptions check_options;
+  DetachOptions detach_options;
   CLI::App* const run_command = app.add_subcommand("run", "count an interface and write flow-log records");
   CLI::App* const demo_command =
       app.add_subcommand("demo", "make a small tailnet in network namespaces and prove the counts");
   CLI::App* const check_command = app.add_subcommand("check", "tell what this kernel and these rights allow");
+  CLI::App* const detach_command = app.add_subcommand(
+      "detach", "end the counting that goes on between runs, and remove what is left of it");
   CLI::App* const version_command = app.add_subcommand("version", "print the version");
   add_run(*run_command, run_options);
   add_demo(*demo_command, demo_options);
   add_check(*check_command, check_options);
+  add_detach(*detach_command, detach_options);
 
   try {
     app.parse(argc, argv);
@@ -136,6 +155,7 @@ ExitCode run_command_line(int argc, char** argv) {
   if (run_command->parsed()) return run(run_options);
   if (demo_command->parsed()) return demo(demo_options);
   if (check_command->parsed()) return check(check_options);
+  if (detach_command->parsed()) return detach(detach_options);
   if (version_command->parsed()) return version();
   return ExitCode::kUsage;
 }

@@ -15,7 +15,10 @@ namespace flowtally::app {
 struct RunOptions {
   std::string interface = "tailscale0";
   std::chrono::milliseconds interval{5000};
-  std::string output = "-";
+  std::optional<std::string> output;  ///< none: no copy; without a journal, stdout
+  std::string state_dir = "/var/lib/flowtally";
+  bool journal = true;  ///< false: nothing is kept on disk, nothing is pinned, nobody is answered
+  bool fresh = false;
   std::string node_id;  ///< empty: as identity says, else derived from the machine id
   std::uint32_t flows_max = 131072;
   std::string bpffs = "/sys/fs/bpf";
@@ -37,6 +40,10 @@ struct DemoOptions {
   std::uint32_t flows_max = 131072;
 };
 
+struct DetachOptions {
+  std::string bpffs = "/sys/fs/bpf";
+};
+
 struct CheckOptions {
   std::string interface = "tailscale0";
   std::string bpffs = "/sys/fs/bpf";
@@ -46,6 +53,8 @@ struct CheckOptions {
 [[nodiscard]] ExitCode run(const RunOptions& options);
 [[nodiscard]] ExitCode demo(const DemoOptions& options);
 [[nodiscard]] ExitCode check(const CheckOptions& options);
+/// Takes off everything that runs which are over have left in the kernel.
+[[nodiscard]] ExitCode detach(const DetachOptions& options);
 [[nodiscard]] ExitCode version();
 
 /// Reads the command line and runs what it names. Prints what is wrong with it to stderr.

@@ -65,7 +65,7 @@ class NodeAgent {
                                .interval = options.interval,
                                .attribution = {.node_id = "nDemoA"},
                                .accounting = true},
-                              identity::no_identity(), output, logger);
+                              identity::no_identity(), {.copy = &output}, logger);
     if (!agent) return base::fail(std::move(agent.error()));
     counting_ = (*agent)->attached();
     announced_ = true;

@@ -1,5 +1,7 @@
 #include <array>
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -9,6 +11,7 @@
 #include "app/commands.hpp"
 #include "app/logging.hpp"
 #include "app/node_id.hpp"
+#include "app/record_journal.hpp"
 #include "app/record_output.hpp"
 #include "app/stop_signal.hpp"
 #include "capture/kernel_check.hpp"
@@ -37,12 +40,28 @@ base::Result<AgentOptions> agent_options(const RunOptions& options) {
                                   .flows_max = options.flows_max,
                                   .exclude = options.exclude,
                                   .mode = options.attach,
-                                  .underlay = {.enabled = options.physical, .interfaces = options.underlay}},
+                                  .underlay = {.enabled = options.physical, .interfaces = options.underlay},
+                                  .bpffs = options.journal ? options.bpffs : std::string{},
+                                  .fresh = options.fresh},
                       .interval = options.interval,
                       .attribution = {.node_id = options.node_id,
                                       .node_id_fallback = std::move(fallback),
                                       .log_exit_flows = options.log_exit_flows},
-                      .accounting = options.accounting};
+                      .accounting = options.accounting,
+                      .stays_attached = options.journal && !options.duration};
+}
+
+base::Result<std::unique_ptr<RecordJournal>> open_journal(const RunOptions& options, spdlog::logger& logger) {
+  auto boot = boot_id();
+  if (!boot) return base::fail(std::move(boot.error()));
+  return RecordJournal::open({.state_dir = options.state_dir}, std::move(*boot), logger);
+}
+
+std::string destination_text(const RunOptions& options) {
+  const std::string copy = options.output.value_or("-") == "-" ? "stdout" : options.output.value_or("-");
+  if (!options.journal) return copy;
+  const std::string journal = network_journal_in(options.state_dir);
+  return options.output ? fmt::format("{}, a copy to {}", journal, copy) : journal;
 }
 
 base::Result<std::unique_ptr<identity::IdentitySource>> open_identity(const RunOptions& options) {
@@ -82,6 +101,8 @@ std::string summary_text(const AgentSummary& summary) {
   if (summary.totals.device_dropped > 0)
     text += fmt::format("; dropped by the device, not taken off: {}", summary.totals.device_dropped);
   append("tailscaled's own datagrams", summary.underlay.hook);
+  if (summary.adopted > 0)
+    text += fmt::format("; windows taken over from an earlier run: {}", summary.adopted);
   if (summary.pressure_drains > 0) text += fmt::format("; early drains: {}", summary.pressure_drains);
   if (summary.gaps > 0) {
     text += fmt::format("; interface lost: {} times, {:.1f} s without it", summary.gaps,
@@ -105,13 +126,24 @@ ExitCode run(const RunOptions& options) {
   if (!settings) return fail(*logger, settings.error(), ExitCode::kHost);
   auto identity = open_identity(options);
   if (!identity) return fail(*logger, identity.error(), ExitCode::kUsage);
-  auto output = DescriptorOutput::open(options.output);
-  if (!output) return fail(*logger, output.error(), ExitCode::kFailed);
+  std::optional<DescriptorOutput> copy;
+  if (options.output || !options.journal) {
+    auto output = DescriptorOutput::open(options.output.value_or("-"));
+    if (!output) return fail(*logger, output.error(), ExitCode::kFailed);
+    copy.emplace(std::move(*output));
+  }
+  std::unique_ptr<RecordJournal> journal;
+  if (options.journal) {
+    auto opened = open_journal(options, *logger);
+    if (!opened) return fail(*logger, opened.error(), ExitCode::kHost);
+    journal = std::move(*opened);
+  }
 
   logger->info("flowtally {}: records every {} ms to {}, who is who from {}", FLOWTALLY_VERSION,
-               options.interval.count(), options.output == "-" ? "stdout" : options.output,
+               options.interval.count(), destination_text(options),
                options.identity_file.empty() ? options.tailscaled_socket : options.identity_file);
-  auto agent = Agent::start(std::move(*settings), std::move(*identity), *output, *logger);
+  auto agent = Agent::start(std::move(*settings), std::move(*identity),
+                            {.journal = journal.get(), .copy = copy ? &*copy : nullptr}, *logger);
   if (!agent) return fail(*logger, agent.error(), code_of(agent.error()));
   if (options.duration) {
     if (auto timed = StopSignal::after(*options.duration); !timed) {
@@ -121,6 +153,8 @@ ExitCode run(const RunOptions& options) {
   const auto ended = (*agent)->run(stop->fd());
   const AgentSummary summary = (*agent)->summary();
   logger->info("{}", summary_text(summary));
+  if (options.journal && !options.duration)
+    logger->info("the kernel counts on for the next run; `flowtally detach` ends that");
   if (!ended) return fail(*logger, ended.error(), ExitCode::kFailed);
   return summary.windows_unbalanced == 0 ? ExitCode::kOk : ExitCode::kNotConserved;
 }

@@ -39,7 +39,8 @@ bool take(base::UniqueFd& from, std::string& to) {
 
 }  // namespace
 
-Program::Program(const std::vector<std::string>& arguments) {
+Program::Program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+                 const char* executable) {
   Pipe out = make_pipe();
   Pipe err = make_pipe();
   std::vector<char*> argv{const_cast<char*>("flowtally")};
@@ -50,7 +51,8 @@ Program::Program(const std::vector<std::string>& arguments) {
   if (pid_ == 0) {
     ::dup2(out.write.get(), STDOUT_FILENO);
     ::dup2(err.write.get(), STDERR_FILENO);
-    ::execv(FLOWTALLY_PROGRAM, argv.data());
+    for (const std::string& variable : environment) ::putenv(const_cast<char*>(variable.c_str()));
+    ::execv(executable != nullptr ? executable : FLOWTALLY_PROGRAM, argv.data());
     ::_exit(127);
   }
   out_fd_ = std::move(out.read);

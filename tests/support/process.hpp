@@ -14,8 +14,10 @@ namespace flowtally::test {
 /// A running `flowtally`. The destructor kills it if it still runs.
 class Program {
  public:
-  /// Starts it with these arguments, in the namespace of the calling thread.
-  explicit Program(const std::vector<std::string>& arguments);
+  /// Starts it with these arguments, in the namespace of the calling thread. `environment`: "NAME=VALUE",
+  /// beside what this process has. `executable` null: the program as it is shipped.
+  explicit Program(const std::vector<std::string>& arguments,
+                   const std::vector<std::string>& environment = {}, const char* executable = nullptr);
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
   ~Program();

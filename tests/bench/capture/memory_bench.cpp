@@ -82,7 +82,7 @@ Child start_program() {
   FLOWTALLY_CHECK(pid >= 0);
   if (pid == 0) {
     ::dup2(ends[1], STDERR_FILENO);
-    ::execl(FLOWTALLY_PROGRAM, "flowtally", "run", "--interval", "500ms", "--output", "/dev/null",
+    ::execl(FLOWTALLY_PROGRAM, "flowtally", "run", "--no-journal", "--interval", "500ms", "--output", "/dev/null",
             "--node-id", "nBench", "--max-flows", "262144", nullptr);
     ::_exit(127);
   }

@@ -97,7 +97,8 @@ TEST_CASE("records name the nodes that tailscaled knows, and each kind of traffi
   LocalApiStub stub;
   tell_all(stub);
   TestTun tun(TestTun::Headers::kBare);
-  Program program({"run", "--interval", "200ms", "--tailscaled-socket", stub.socket(), "--no-physical"});
+  Program program(
+      {"run", "--no-journal", "--interval", "200ms", "--tailscaled-socket", stub.socket(), "--no-physical"});
   program.wait_for_output("counting tailscale0");
   program.wait_for_output("nLab01CNTRL");
   arrive(tun, "100.64.0.2");    // lab-n2
@@ -138,8 +139,8 @@ TEST_CASE("a node that joined since tailscaled was last asked is known in the re
   stub.reply("status", {.body = before});
   TestTun tun(TestTun::Headers::kBare);
   // Long enough for a question beside the first one (kReadGapMin), as any interval that people use is.
-  Program program(
-      {"run", "--interval", "2s", "--tailscaled-socket", stub.socket(), "--no-physical", "--log-exit-flows"});
+  Program program({"run", "--no-journal", "--interval", "2s", "--tailscaled-socket", stub.socket(),
+                   "--no-physical", "--log-exit-flows"});
   program.wait_for_output("counting tailscale0");
   program.wait_for_output("nLab01CNTRL");
   stub.reply("status", {.body = joined});
@@ -155,7 +156,8 @@ TEST_CASE("while tailscaled is away its last answer serves, and a record is not 
   LocalApiStub stub;
   tell_all(stub);
   TestTun tun(TestTun::Headers::kBare);
-  Program program({"run", "--interval", "200ms", "--tailscaled-socket", stub.socket(), "--no-physical"});
+  Program program(
+      {"run", "--no-journal", "--interval", "200ms", "--tailscaled-socket", stub.socket(), "--no-physical"});
   program.wait_for_output("counting tailscale0");
   program.wait_for_output("nLab01CNTRL");
   stub.disappear();
@@ -170,8 +172,8 @@ TEST_CASE("while tailscaled is away its last answer serves, and a record is not 
 TEST_CASE("without a tailscaled the records have the id of this host, and address ranges decide", "[net]") {
   enter_fresh_namespace();
   TestTun tun(TestTun::Headers::kBare);
-  Program program(
-      {"run", "--interval", "200ms", "--tailscaled-socket", "/nonexistent/socket", "--no-physical"});
+  Program program({"run", "--no-journal", "--interval", "200ms", "--tailscaled-socket", "/nonexistent/socket",
+                   "--no-physical"});
   program.wait_for_output("counting tailscale0");
   arrive(tun, "100.64.0.2");
   arrive(tun, "192.168.77.9");
@@ -193,7 +195,8 @@ TEST_CASE("a file says who is who, exit flows are written where that is asked fo
          "  - {id: nFile2, name: two.example, addresses: [100.64.0.2], routes: [192.168.77.0/24]}\n"
          "accept_routes: true\n";
   TestTun tun(TestTun::Headers::kBare);
-  Program program({"run", "--interval", "200ms", "--identity", path, "--no-physical", "--log-exit-flows"});
+  Program program({"run", "--no-journal", "--interval", "200ms", "--identity", path, "--no-physical",
+                   "--log-exit-flows"});
   program.wait_for_output("counting tailscale0");
   ::unlink(path.c_str());
   arrive(tun, "100.64.0.2");
@@ -211,7 +214,7 @@ TEST_CASE("a file says who is who, exit flows are written where that is asked fo
 TEST_CASE("an identity file with a mistake is refused before anything is counted", "[net]") {
   const std::string path = "/tmp/flowtally-identity-" + std::to_string(::getpid()) + ".yaml";
   std::ofstream(path) << "node: {id: n1, adresses: [100.64.0.1]}\n";
-  Program program({"run", "--identity", path});
+  Program program({"run", "--no-journal", "--identity", path});
   CHECK(program.wait() == 2);
   ::unlink(path.c_str());
   CHECK_THAT(program.err(), Catch::Matchers::ContainsSubstring("adresses"));

@@ -22,59 +22,18 @@
 #include <unistd.h>
 
 #include "net/capture/node.hpp"
+#include "net/run/numbered_traffic.hpp"
 #include "record/reader.hpp"
 #include "support/catch.hpp"
 #include "support/packet_builder.hpp"
 #include "support/privilege.hpp"
 #include "support/process.hpp"
+#include "support/temp_dir.hpp"
 
 namespace flowtally::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uint32_t kKeys = 500;
-
-/// Packet `number`, 88 bytes; the source port tells its flow.
-support::Bytes numbered(std::uint32_t number) {
-  const std::uint32_t key = number % kKeys;
-  return support::packet()
-      .ipv4("100.65.0.2", "100.64.0.1")
-      .udp(static_cast<std::uint16_t>(1000 + key), 9)
-      .payload(60)
-      .bytes();
-}
-
-struct Counted {
-  std::vector<std::uint64_t> packets = std::vector<std::uint64_t>(kKeys);  ///< by flow
-  std::uint64_t all = 0;
-  model::Counters totals;
-  std::size_t records = 0;
-};
-
-Counted read_records(const std::string& text) {
-  Counted counted;
-  record::RecordReader reader;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
-    REQUIRE(end != std::string::npos);
-    const auto record = reader.read(std::string_view(text).substr(at, end - at));
-    INFO((record ? std::string() : record.error().text()));
-    REQUIRE(record);
-    ++counted.records;
-    counted.totals += record->accounting.totals;
-    for (const model::Flow& flow : record->virtual_traffic) {
-      if (flow.local.port != 9 || flow.counters.rx_packets == 0) continue;
-      const std::size_t key = flow.remote.port - 1000U;
-      REQUIRE(key < kKeys);
-      counted.packets[key] += flow.counters.rx_packets;
-      counted.all += flow.counters.rx_packets;
-      CHECK(flow.counters.rx_bytes == flow.counters.rx_packets * 88);
-    }
-    at = end + 1;
-  }
-  return counted;
-}
 
 std::string read_file(const fs::path& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "r"), std::fclose);
@@ -88,17 +47,6 @@ std::string read_file(const fs::path& path) {
   return text;
 }
 
-/// A directory that goes with the test.
-struct TempDir {
-  TempDir() {
-    std::string name = (fs::temp_directory_path() / "flowtally-test-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~TempDir() { fs::remove_all(path); }
-  fs::path path;
-};
-
 /// A tmpfs of 1 MiB on `path`.
 struct TempMount {
   explicit TempMount(fs::path on) : path(std::move(on)) {
@@ -108,41 +56,6 @@ struct TempMount {
   fs::path path;
 };
 
-/// Numbers from `first` on until told to stop; gives the first number that was not written.
-class Writer {
- public:
-  Writer(TestTun& tun, std::uint32_t first) : tun_(tun), next_(first), thread_([this] { loop(); }) {}
-  ~Writer() {
-    if (thread_.joinable()) static_cast<void>(stop());
-  }
-  std::uint32_t stop() {
-    stopping_ = true;
-    thread_.join();
-    return next_;
-  }
-  [[nodiscard]] std::uint32_t next() const { return next_; }
-
- private:
-  void loop() {
-    while (!stopping_) {
-      if (tun_.write(numbered(next_)) != 0) std::abort();
-      ++next_;
-    }
-  }
-  TestTun& tun_;
-  std::atomic<std::uint32_t> next_;
-  std::atomic<bool> stopping_ = false;
-  std::thread thread_;
-};
-
-/// What was counted is packets 0 to all - 1, each once.
-void check_no_hole(const Counted& counted) {
-  REQUIRE(counted.all > 0);
-  for (std::uint32_t key = 0; key < kKeys; ++key) {
-    CHECK(counted.packets[key] == counted.all / kKeys + (key < counted.all % kKeys ? 1 : 0));
-  }
-}
-
 }  // namespace
 
 TEST_CASE("SIGTERM under traffic: a last record, and not one packet is missing", "[net]") {
@@ -151,7 +64,8 @@ TEST_CASE("SIGTERM under traffic: a last record, and not one packet is missing",
   const fs::path file = directory.path / "records.ndjson";
   const auto programs = programs_loaded();
   TestTun tun(TestTun::Headers::kBare);
-  Program program({"run", "--interval", "200ms", "--output", file.string(), "--node-id", "nTest"});
+  Program program(
+      {"run", "--no-journal", "--interval", "200ms", "--output", file.string(), "--node-id", "nTest"});
   program.wait_for_output("counting tailscale0");
   Writer writer(tun, 0);
   const auto lines = [&] { return std::ranges::count(read_file(file), '\n'); };
@@ -171,7 +85,7 @@ TEST_CASE("SIGTERM under traffic: a last record, and not one packet is missing",
 TEST_CASE("a reader that stops reading holds up the records, not the counting; nothing is lost", "[net]") {
   enter_fresh_namespace();
   TestTun tun(TestTun::Headers::kBare);
-  Program program({"run", "--interval", "100ms", "--node-id", "nTest"});
+  Program program({"run", "--no-journal", "--interval", "100ms", "--node-id", "nTest"});
   program.wait_for_output("counting tailscale0");
   // Nobody reads stdout while these are written: far more than a pipe holds.
   std::uint32_t written = 0;
@@ -203,7 +117,8 @@ TEST_CASE("a full disk holds up the records, not the counting; when there is roo
     REQUIRE(::fallocate(fd.get(), 0, 0, 800 * 1024) == 0);
   }
   TestTun tun(TestTun::Headers::kBare);
-  Program program({"run", "--interval", "100ms", "--output", file.string(), "--node-id", "nTest"});
+  Program program(
+      {"run", "--no-journal", "--interval", "100ms", "--output", file.string(), "--node-id", "nTest"});
   program.wait_for_output("counting tailscale0");
   std::uint32_t written = 0;
   {
@@ -227,7 +142,8 @@ TEST_CASE("a reader that goes away ends the program with an error that says so",
   const fs::path fifo = directory.path / "fifo";
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
   base::UniqueFd reader(::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  Program program({"run", "--interval", "100ms", "--output", fifo.string(), "--node-id", "nTest"});
+  Program program(
+      {"run", "--no-journal", "--interval", "100ms", "--output", fifo.string(), "--node-id", "nTest"});
   program.wait_for_output("counting tailscale0");
   reader.reset();
   REQUIRE(tun.write(numbered(1)) == 0);
@@ -240,7 +156,7 @@ TEST_CASE("what this host lacks is said in a sentence with the remedy, exit code
   enter_fresh_namespace();
   const auto programs = programs_loaded();
   {
-    Program program({"run", "--bpffs", "/tmp", "--node-id", "nTest"});
+    Program program({"run", "--no-journal", "--bpffs", "/tmp", "--node-id", "nTest"});
     CHECK(program.wait() == 3);
     CHECK(program.err().find("/tmp is not a BPF file system. Mount one with `mount -t bpf") !=
           std::string::npos);
@@ -251,7 +167,7 @@ TEST_CASE("what this host lacks is said in a sentence with the remedy, exit code
     CHECK(program.out().find("missing") != std::string::npos);
   }
   {
-    Program program({"run", "--output", "/nonexistent/records", "--node-id", "nTest"});
+    Program program({"run", "--no-journal", "--output", "/nonexistent/records", "--node-id", "nTest"});
     CHECK(program.wait() == 1);
     CHECK(program.err().find("/nonexistent/records") != std::string::npos);
   }
@@ -260,7 +176,7 @@ TEST_CASE("what this host lacks is said in a sentence with the remedy, exit code
 
 TEST_CASE("an interface that is not there is waited for, and a stop before it comes is clean", "[net]") {
   enter_fresh_namespace();
-  Program program({"run", "--interface", "tailscale7", "--node-id", "nTest"});
+  Program program({"run", "--no-journal", "--interface", "tailscale7", "--node-id", "nTest"});
   program.wait_for_output("waiting for the interface tailscale7");
   program.signal(SIGINT);
   CHECK(program.wait() == 0);
@@ -270,7 +186,7 @@ TEST_CASE("an interface that is not there is waited for, and a stop before it co
 TEST_CASE("with --duration it stops by itself, with its last record", "[net]") {
   enter_fresh_namespace();
   TestTun tun(TestTun::Headers::kBare);
-  Program program({"run", "--duration", "1s", "--interval", "1h", "--node-id", "nTest"});
+  Program program({"run", "--no-journal", "--duration", "1s", "--interval", "1h", "--node-id", "nTest"});
   program.wait_for_output("counting tailscale0");
   for (std::uint32_t number = 0; number < 700; ++number) REQUIRE(tun.write(numbered(number)) == 0);
   CHECK(program.wait() == 0);
@@ -284,7 +200,7 @@ TEST_CASE("without the right to load programs the sentence names the rights", "[
   // As nobody, who may not: by way of setpriv, which is part of util-linux.
   if (!fs::exists("/usr/bin/setpriv")) SKIP("needs setpriv");
   const std::string command = std::string("setpriv --reuid 65534 --regid 65534 --clear-groups ") +
-                              FLOWTALLY_PROGRAM + " run --node-id nTest 2>&1; echo exit $?";
+                              FLOWTALLY_PROGRAM + " run --no-journal --node-id nTest 2>&1; echo exit $?";
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
   std::string text;
   std::array<char, 4096> part{};

@@ -24,7 +24,7 @@ type Flowtally struct {
 // the device. Its files begin with the given name.
 func (n *Node) StartFlowtally(name string, args ...string) (*Flowtally, error) {
 	f := &Flowtally{log: n.File(name + ".log"), output: n.File(name + ".ndjson")}
-	command := append([]string{"run", "--interface", Device, "--interval", "1s", "--output", f.output}, args...)
+	command := append([]string{"run", "--no-journal", "--interface", Device, "--interval", "1s", "--output", f.output}, args...)
 	process, err := n.Start(f.log, nil, n.programs.Flowtally, command...)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,70 @@
+#include "app/record_journal.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "record/boot_hash.hpp"
+
+namespace flowtally::app {
+namespace {
+
+void tell(const journal::RecoveryReport& report, const std::string& directory, spdlog::logger& logger) {
+  for (const journal::RecoveryEvent& event : report.events) {
+    logger.warn("{}/{}: {}", directory, event.file, event.text);
+  }
+  if (report.events_more > 0) logger.warn("{}: {} more of that kind", directory, report.events_more);
+}
+
+}  // namespace
+
+std::string network_journal_in(const std::string& state_dir) { return state_dir + "/network"; }
+std::string configuration_journal_in(const std::string& state_dir) { return state_dir + "/configuration"; }
+
+RecordJournal::RecordJournal(journal::Journal journal, std::string directory, std::uint64_t boot)
+    : journal_(std::move(journal)), directory_(std::move(directory)), boot_(boot) {}
+
+base::Result<std::unique_ptr<RecordJournal>> RecordJournal::open(const RecordJournalOptions& options,
+                                                                 std::string boot_id,
+                                                                 spdlog::logger& logger) {
+  const std::string directory = network_journal_in(options.state_dir);
+  auto opened = journal::Journal::open({.directory = directory,
+                                        .sync = options.sync,
+                                        .retained_bytes_max = options.retained_bytes_max,
+                                        .retained_age_ms_max = options.retained_age_ms_max});
+  if (!opened) return base::fail(std::move(opened.error()).during("open the journal of flows"));
+  tell(opened->recovery(), directory, logger);
+  return std::unique_ptr<RecordJournal>(
+      new RecordJournal(std::move(*opened), directory, record::boot_hash(boot_id)));
+}
+
+bool RecordJournal::has(std::uint64_t epoch) const {
+  const auto last = journal_.last_key();
+  return last && last->boot_hash == boot_ && last->epoch >= epoch;
+}
+
+void RecordJournal::begin(const model::Window& window) {
+  lines_.clear();
+  of_window_ = {.line = {},
+                .start_ns = window.start.wall_ns,
+                .end_ns = window.end.wall_ns,
+                .key = {.boot_hash = boot_, .epoch = window.epoch}};
+}
+
+void RecordJournal::add(std::string_view line) { lines_.emplace_back(line); }
+
+base::Status RecordJournal::append() {
+  if (lines_.empty()) return {};
+  std::vector<journal::Entry> batch;
+  batch.reserve(lines_.size());
+  for (const std::string& line : lines_) {
+    journal::Entry& entry = batch.emplace_back(of_window_);
+    entry.line = line;
+    entry.key.part = static_cast<std::uint32_t>(batch.size());
+    entry.key.parts = static_cast<std::uint32_t>(lines_.size());
+  }
+  if (auto appended = journal_.append(batch); !appended) return base::fail(std::move(appended.error()));
+  return {};
+}
+
+}  // namespace flowtally::app

@@ -1,0 +1,183 @@
+// Goal: whatever instant the program is killed at, after a restart each packet is in exactly one record of
+// the journal, and no record is there twice. Method: traffic goes on all the time while the program is
+// killed, at each place of its loop and at random, and started again. At the end the traffic stops, one more
+// run writes what is left, and the journal must hold packets 0 to the last one written, each once.
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "journal/reader.hpp"
+#include "net/capture/node.hpp"
+#include "net/run/numbered_traffic.hpp"
+#include "support/catch.hpp"
+#include "support/private_bpffs.hpp"
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+
+namespace flowtally::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// One host: a device, a BPF file system and a state directory that outlive the runs.
+class Host {
+ public:
+  [[nodiscard]] std::vector<std::string> run_arguments(std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments{"run",
+                                       "--interval",
+                                       "100ms",
+                                       "--no-physical",
+                                       "--bpffs",
+                                       bpffs_.path(),
+                                       "--state-dir",
+                                       state_.path.string(),
+                                       "--node-id",
+                                       "nTest",
+                                       "--tailscaled-socket",
+                                       "/nonexistent/socket"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  [[nodiscard]] std::string socket() const { return (state_.path / "flowtally.sock").string(); }
+  [[nodiscard]] TestTun& tun() noexcept { return tun_; }
+  [[nodiscard]] const PrivateBpffs& bpffs() const noexcept { return bpffs_; }
+
+  /// A run that ends as it should, with all that was counted in the journal.
+  void run_to_a_good_end() const {
+    Program program(run_arguments());
+    program.wait_for_output("counting tailscale0");
+    program.signal(SIGTERM);
+    CHECK(program.wait() == 0);
+    INFO(program.err());
+    CHECK(program.err().find("[error]") == std::string::npos);
+  }
+
+  /// All records, in order, with no number missing, and each window once.
+  [[nodiscard]] Counted journal() const {
+    auto reader = journal::JournalReader::open((state_.path / "network").string());
+    REQUIRE(reader);
+    record::RecordReader records;
+    Counted counted;
+    journal::Sequence next = 1;
+    std::set<std::pair<std::uint64_t, std::uint64_t>> windows;  // epoch and part
+    for (;;) {
+      const auto step = reader->next();
+      REQUIRE(step);
+      if (std::holds_alternative<journal::AtEnd>(*step)) return counted;
+      REQUIRE(std::holds_alternative<journal::Record>(*step));
+      const auto& line = std::get<journal::Record>(*step);
+      CHECK(line.sequence == next++);
+      const auto record = records.read(line.line);
+      REQUIRE(record);
+      CHECK(windows.emplace(record->accounting.epoch, record->accounting.part).second);
+      counted.take(*record);
+    }
+  }
+
+ private:
+  TestTun tun_{TestTun::Headers::kBare};
+  PrivateBpffs bpffs_;
+  TempDir state_;
+};
+
+/// Long enough for many rounds; CI takes the short time.
+std::chrono::seconds random_kills_for() {
+  const char* const wanted = std::getenv("FLOWTALLY_CRASH_SECONDS");
+  return std::chrono::seconds(wanted != nullptr ? std::atoi(wanted) : 15);
+}
+
+}  // namespace
+
+TEST_CASE("killed at each place of its loop under traffic, each packet is in exactly one record", "[crash]") {
+  enter_fresh_namespace();
+  Host host;
+  {
+    Program first(host.run_arguments(), {}, FLOWTALLY_MORTAL);
+    first.wait_for_output("counting tailscale0");
+    first.signal(SIGKILL);
+    CHECK(first.wait() == 128 + SIGKILL);
+  }
+  Writer writer(host.tun(), 0);
+  for (int round = 0; round < 2; ++round) {
+    for (const char* const where : {"drained", "append", "appended", "clear", "cleared", "drained:2",
+                                    "append:3", "appended:2", "clear:3", "cleared:2"}) {
+      INFO(where);
+      Program program(host.run_arguments(), {std::string("FLOWTALLY_KILL_AT=") + where}, FLOWTALLY_MORTAL);
+      CHECK(program.wait() == 128 + SIGKILL);
+    }
+  }
+  const std::uint32_t written = writer.stop();
+  host.run_to_a_good_end();
+  const Counted counted = host.journal();
+  check_no_hole(counted);
+  CHECK(counted.all == written);
+}
+
+TEST_CASE("killed at random instants under traffic, each packet is in exactly one record", "[crash]") {
+  enter_fresh_namespace();
+  Host host;
+  {
+    Program first(host.run_arguments());
+    first.wait_for_output("counting tailscale0");
+    first.signal(SIGKILL);
+    CHECK(first.wait() == 128 + SIGKILL);
+  }
+  Writer writer(host.tun(), 0);
+  std::mt19937 random(std::random_device{}());
+  std::uniform_int_distribution<int> life_ms(0, 600);
+  const auto end = std::chrono::steady_clock::now() + random_kills_for();
+  int kills = 0;
+  for (; std::chrono::steady_clock::now() < end; ++kills) {
+    Program program(host.run_arguments());
+    // Not a wait for anything: the kill is to come at an instant that nobody has chosen.
+    std::this_thread::sleep_for(milliseconds(life_ms(random)));
+    program.signal(SIGKILL);
+    CHECK(program.wait() == 128 + SIGKILL);
+  }
+  const std::uint32_t written = writer.stop();
+  host.run_to_a_good_end();
+  const Counted counted = host.journal();
+  INFO(kills << " kills, " << written << " packets, " << counted.records << " records");
+  check_no_hole(counted);
+  CHECK(counted.all == written);
+  CHECK(kills > 5);
+}
+
+TEST_CASE("stopped and started again under traffic nothing is missing; detach leaves nothing", "[crash]") {
+  enter_fresh_namespace();
+  Host host;
+  {
+    Program first(host.run_arguments());
+    first.wait_for_output("counting tailscale0");
+    Writer writer(host.tun(), 0);
+    for (int round = 0; round < 3; ++round) {
+      if (round == 0) {
+        first.signal(SIGTERM);
+        CHECK(first.wait() == 0);
+      }
+      Program next(host.run_arguments());
+      next.wait_for_output("as it was counted all the time");
+      next.signal(SIGTERM);
+      CHECK(next.wait() == 0);
+    }
+    const std::uint32_t written = writer.stop();
+    host.run_to_a_good_end();
+    const Counted counted = host.journal();
+    check_no_hole(counted);
+    CHECK(counted.all == written);
+  }
+  CHECK(host.bpffs().entries() > 0);
+  Program detach({"detach", "--bpffs", host.bpffs().path()});
+  CHECK(detach.wait() == 0);
+  CHECK(detach.out().find("removed ") != std::string::npos);
+  CHECK(host.bpffs().entries() == 0);
+}
+
+}  // namespace flowtally::test
