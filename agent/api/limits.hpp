@@ -24,7 +24,7 @@ inline constexpr std::chrono::seconds kRequestTime{30};
 inline constexpr std::chrono::seconds kStallTime{30};
 /// Answers at once that read the journal: listings of logs, and queries. The next ones wait for kSlotWait,
 /// then get 503 and Retry-After.
-inline constexpr unsigned kLogReadersMax = 4;
+inline constexpr unsigned kLogReadersMax = 8;
 inline constexpr unsigned kQueriesMax = 2;
 inline constexpr unsigned kFollowersMax = 16;  ///< of records, by server-sent events; 503 at once beyond
 inline constexpr std::chrono::seconds kSlotWait{10};
