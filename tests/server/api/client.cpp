@@ -6,7 +6,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -62,12 +61,6 @@ int milliseconds_until(Clock::time_point deadline) {
 }
 
 }  // namespace
-
-TempFolder::TempFolder() : path_((std::filesystem::temp_directory_path() / "flowtally-api-XXXXXX").string()) {
-  REQUIRE(::mkdtemp(path_.data()) != nullptr);
-}
-
-TempFolder::~TempFolder() { std::filesystem::remove_all(path_); }
 
 Response ask(const Ask& what) {
   static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -10,19 +10,6 @@
 
 namespace flowtally::test {
 
-/// A folder that is removed in the end.
-class TempFolder {
- public:
-  TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  ~TempFolder();
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 struct Response {
   long status = 0;          ///< 0: there was none
   std::string headers{};    ///< as they came

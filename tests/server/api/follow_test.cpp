@@ -6,6 +6,7 @@
 #include "server/api/fake_source.hpp"
 #include "server/api/wait_until.hpp"
 #include "support/catch.hpp"
+#include "support/temp_dir.hpp"
 
 namespace flowtally::test {
 namespace {
@@ -14,9 +15,9 @@ using Catch::Matchers::ContainsSubstring;
 using std::chrono::milliseconds;
 
 struct Rig {
-  TempFolder folder;
-  FakeSource source{folder.path()};
-  std::string path = folder.path() + "/s.sock";
+  TempDir folder;
+  FakeSource source{folder.path.string()};
+  std::string path = folder.path.string() + "/s.sock";
   std::unique_ptr<api::Server> server{};
 
   explicit Rig(api::Limits limits = {}) {

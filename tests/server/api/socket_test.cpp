@@ -19,6 +19,7 @@
 #include "server/api/fake_source.hpp"
 #include "server/api/wait_until.hpp"
 #include "support/catch.hpp"
+#include "support/temp_dir.hpp"
 
 namespace flowtally::test {
 namespace {
@@ -66,9 +67,9 @@ int connect_errno_of(uid_t user, gid_t group, const std::string& path) {
 }
 
 struct Rig {
-  TempFolder folder;
-  FakeSource source{folder.path()};
-  std::string path = folder.path() + "/run/flowtally.sock";
+  TempDir folder;
+  FakeSource source{folder.path.string()};
+  std::string path = folder.path.string() + "/run/flowtally.sock";
 
   base::Result<std::unique_ptr<api::Server>> start() {
     return api::Server::start({.socket_path = path}, source);
@@ -86,18 +87,18 @@ TEST_CASE("the socket has mode 0660 in a folder with 0755, whatever the umask, a
   REQUIRE(server.has_value());
   CHECK(S_ISSOCK(mode_of(rig.path)));
   CHECK((mode_of(rig.path) & 0777U) == 0660);
-  CHECK((mode_of(rig.folder.path() + "/run") & 0777U) == 0755);
+  CHECK((mode_of(rig.folder.path.string() + "/run") & 0777U) == 0755);
   CHECK((*server)->addresses() == std::vector<std::string>{rig.path});
   CHECK(ask({.socket = rig.path, .target = "/healthz"}).status == 200);
   (*server)->stop();
   CHECK_FALSE(is_there(rig.path));
-  CHECK(std::filesystem::is_empty(rig.folder.path() + "/run"));
+  CHECK(std::filesystem::is_empty(rig.folder.path.string() + "/run"));
   CHECK(ask({.socket = rig.path, .target = "/healthz"}).status == 0);
 }
 
 TEST_CASE("a socket that a dead process left is replaced", "[server]") {
   Rig rig;
-  std::filesystem::create_directory(rig.folder.path() + "/run");
+  std::filesystem::create_directory(rig.folder.path.string() + "/run");
   bound_socket(rig.path, true).reset();
   REQUIRE(is_there(rig.path));
   const auto server = rig.start();
@@ -107,7 +108,7 @@ TEST_CASE("a socket that a dead process left is replaced", "[server]") {
 
 TEST_CASE("a socket that somebody listens on is left alone, and its owner named", "[server]") {
   Rig rig;
-  std::filesystem::create_directory(rig.folder.path() + "/run");
+  std::filesystem::create_directory(rig.folder.path.string() + "/run");
   const base::UniqueFd theirs = bound_socket(rig.path, true);
   const auto server = rig.start();
   REQUIRE_FALSE(server.has_value());
@@ -141,7 +142,7 @@ TEST_CASE("a path that cannot be one, and a group that is none, are refused", "[
   Rig rig;
   rig.path = "/tmp/" + std::string(200, 'a');
   CHECK(rig.start().error().code() == base::ErrorCode::kInvalidArgument);
-  rig.path = rig.folder.path() + "/s";
+  rig.path = rig.folder.path.string() + "/s";
   const auto server =
       api::Server::start({.socket_path = rig.path, .socket_group = "no-such-group"}, rig.source);
   REQUIRE_FALSE(server.has_value());
@@ -158,7 +159,7 @@ TEST_CASE("users of the socket's group get in, others do not", "[server]") {
   const gid_t theirs = nobody->pw_gid;
   const gid_t wanted = daemon->gr_gid;
   Rig rig;
-  REQUIRE(::chmod(rig.folder.path().c_str(), 0755) == 0);
+  REQUIRE(::chmod(rig.folder.path.string().c_str(), 0755) == 0);
   const auto server = api::Server::start({.socket_path = rig.path, .socket_group = "daemon"}, rig.source);
   REQUIRE(server.has_value());
   CHECK(connect_errno_of(user, theirs, rig.path) == EACCES);
@@ -166,23 +167,24 @@ TEST_CASE("users of the socket's group get in, others do not", "[server]") {
 }
 
 TEST_CASE("a socket of systemd's is served, and is there for the next process", "[server]") {
-  const TempFolder folder;
-  const std::string path = folder.path() + "/systemd.sock";
+  const TempDir folder;
+  const std::string path = folder.path.string() + "/systemd.sock";
   const base::UniqueFd listening = bound_socket(path, true);
   for (int run = 0; run < 2; ++run) {
-    ApiProcess process({folder.path(), folder.path() + "/unused.sock", "3", "1", "systemd"}, listening.get());
+    ApiProcess process({folder.path.string(), folder.path.string() + "/unused.sock", "3", "1", "systemd"},
+                       listening.get());
     CHECK(process.said() == "ready " + path + "\n");
     CHECK(ask({.socket = path, .target = "/healthz"}).status == 200);
     CHECK(process.end() == 0);
     CHECK(is_there(path));
-    CHECK_FALSE(is_there(folder.path() + "/unused.sock"));
+    CHECK_FALSE(is_there(folder.path.string() + "/unused.sock"));
   }
 }
 
 TEST_CASE("without a socket of systemd's the path is served", "[server]") {
-  const TempFolder folder;
-  const std::string path = folder.path() + "/own.sock";
-  ApiProcess process({folder.path(), path, "1", "1", "systemd"});
+  const TempDir folder;
+  const std::string path = folder.path.string() + "/own.sock";
+  ApiProcess process({folder.path.string(), path, "1", "1", "systemd"});
   CHECK(ask({.socket = path, .target = "/healthz"}).status == 200);
   CHECK(process.end() == 0);
 }

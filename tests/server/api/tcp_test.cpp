@@ -11,6 +11,7 @@
 #include "server/api/client.hpp"
 #include "server/api/fake_source.hpp"
 #include "support/catch.hpp"
+#include "support/temp_dir.hpp"
 
 namespace flowtally::test {
 namespace {
@@ -20,11 +21,11 @@ using Catch::Matchers::ContainsSubstring;
 constexpr std::string_view kToken = "0123456789abcdef0123456789abcdef";
 
 struct Rig {
-  TempFolder folder;
-  FakeSource source{folder.path()};
-  api::ServerOptions options{.socket_path = folder.path() + "/s.sock",
+  TempDir folder;
+  FakeSource source{folder.path.string()};
+  api::ServerOptions options{.socket_path = folder.path.string() + "/s.sock",
                              .tcp_address = "127.0.0.1:0",
-                             .token_file = folder.path() + "/token"};
+                             .token_file = folder.path.string() + "/token"};
 
   explicit Rig(mode_t mode = 0600) {
     const base::UniqueFd file(::open(options.token_file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));

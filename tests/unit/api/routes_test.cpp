@@ -2,32 +2,20 @@
 // values, against an agent without a kernel over a real journal.
 #include "api/routes.hpp"
 
-#include <filesystem>
 #include <string>
 
 #include "server/api/fake_source.hpp"
 #include "support/catch.hpp"
+#include "support/temp_dir.hpp"
 
 namespace flowtally::test {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
 
-class TempFolder {
- public:
-  TempFolder() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  ~TempFolder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_ = (std::filesystem::temp_directory_path() / "flowtally-api-XXXXXX").string();
-};
-
 struct Rig {
-  TempFolder folder;
-  FakeSource source{folder.path()};
+  TempDir folder;
+  FakeSource source{folder.path.string()};
   api::Service service{source, api::Limits{.log_readers = 1, .slot_wait = std::chrono::milliseconds(1)}};
 
   api::Answer ask(std::string_view target, std::string method = "GET", bool has_body = false) {

@@ -1,0 +1,97 @@
+// Goal: no address, header or time in a request harms the API, and what is answered is what the request is
+// worth: one known status, and a body that is JSON with a message where it is an error. Method: libFuzzer on
+// a request as text, its target in the first line and headers in the following ones, through the same
+// functions that the server calls, against an agent without a kernel. The HTTP library itself is not in it.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "api/logged.hpp"
+#include "api/routes.hpp"
+#include "api/time_range.hpp"
+#include "api/token.hpp"
+#include "base/check.hpp"
+#include "server/api/fake_source.hpp"
+
+namespace {
+
+using namespace flowtally;
+
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = text.find('\n');
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return line;
+}
+
+std::string make_folder() {
+  std::string path = (std::filesystem::temp_directory_path() / "flowtally-fuzz-XXXXXX").string();
+  FLOWTALLY_CHECK(::mkdtemp(path.data()) != nullptr);
+  return path;
+}
+
+struct Agent {
+  test::FakeSource source{make_folder()};
+  api::Service service{source, api::Limits{.slot_wait = std::chrono::milliseconds(0)}};
+  Agent() { source.append(3, 2); }
+};
+
+void check_answer(api::Answer answer) {
+  switch (answer.status) {
+    case 200: break;
+    case 400:
+    case 404:
+    case 405:
+    case 413:
+    case 503:
+      FLOWTALLY_CHECK(answer.text.starts_with("{\"message\":\"") && answer.text.ends_with("\"}\n"));
+      break;
+    default: FLOWTALLY_CHECK(false);
+  }
+  for (const auto& [name, value] : answer.headers) {
+    FLOWTALLY_CHECK(value.find_first_of("\r\n") == std::string::npos);
+  }
+  // A follower's body never ends: its begin will do.
+  std::string room(4096, '\0');
+  for (int read = 0; answer.body && read < 4; ++read) {
+    const auto bytes = answer.body->read(room);
+    FLOWTALLY_CHECK(bytes.has_value() && *bytes <= room.size());
+    if (*bytes == 0 || answer.content_type == "text/event-stream") break;
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static Agent agent;
+  std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::string_view whole = text;
+  api::Request request;
+  request.method = std::string(take_line(text));
+  auto target = api::parse_target(take_line(text));
+  request.accept = std::string(take_line(text));
+  request.accept_encoding = std::string(take_line(text));
+  request.authorization = std::string(take_line(text));
+  request.last_event_id = std::string(take_line(text));
+  static_cast<void>(api::accepts(request.accept_encoding, "gzip"));
+  static_cast<void>(api::decode_base64(request.authorization));
+  static_cast<void>(api::parse_instant(whole));
+  static_cast<void>(api::logged_at(whole));
+  api::OutgoingLine line;
+  api::Pieces pieces;
+  line.add_to(pieces, whole);
+  std::string out(64, '\0');
+  while (!pieces.empty()) FLOWTALLY_CHECK(pieces.take(out) > 0);
+
+  if (!target) {
+    FLOWTALLY_CHECK(!target.error().text().empty());
+    return 0;
+  }
+  FLOWTALLY_CHECK(target->parameters.all().size() <= api::kParametersMax);
+  request.target = std::move(*target);
+  check_answer(api::answer_request(agent.service, request));
+  return 0;
+}
