@@ -37,7 +37,7 @@ std::string counters_text(const model::Counters& counters) {
 }  // namespace
 
 base::Result<std::unique_ptr<Agent>> Agent::start(AgentOptions options,
-                                                  std::unique_ptr<identity::IdentitySource> identity,
+                                                  std::shared_ptr<identity::IdentitySource> identity,
                                                   AgentOutputs outputs, spdlog::logger& logger) {
   std::unique_ptr<Agent> agent(new Agent(std::move(options), std::move(identity), outputs, logger));
   if (auto prepared = agent->prepare(); !prepared) return base::fail(std::move(prepared.error()));
@@ -94,10 +94,13 @@ bool Agent::handle(const std::vector<capture::Event>& events) {
 
 base::Status Agent::run(int stop_fd) {
   for (;;) {
-    std::array<pollfd, 4> waits{{{.fd = stop_fd, .events = POLLIN, .revents = 0},
+    publish();
+    const int asked_fd = outputs_.view != nullptr ? outputs_.view->request_fd() : -1;
+    std::array<pollfd, 5> waits{{{.fd = stop_fd, .events = POLLIN, .revents = 0},
                                  {.fd = timer_.get(), .events = POLLIN, .revents = 0},
                                  {.fd = capturer_->event_fd(), .events = POLLIN, .revents = 0},
-                                 {.fd = attribution_.event_fd(), .events = POLLIN, .revents = 0}}};
+                                 {.fd = attribution_.event_fd(), .events = POLLIN, .revents = 0},
+                                 {.fd = asked_fd, .events = POLLIN, .revents = 0}}};
     if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
       return base::fail(base::Error::from_errno(errno, "wait for the next interval"));
     }
@@ -115,6 +118,7 @@ base::Status Agent::run(int stop_fd) {
     }
     if (waits[3].revents != 0) attribution_.tell_events();
     take_sockets();
+    if (waits[4].revents != 0) outputs_.view->answer(look_at_live_window());
     if (!due) continue;
     if (auto drained = drain_window(); !drained) return base::fail(lost(std::move(drained.error())));
   }
@@ -127,16 +131,22 @@ void Agent::take_sockets() {
 }
 
 base::Result<bool> Agent::drain_window() {
+  drain_.tried_at = base::now();
   if (stage_ != Stage::kDone) {
     if (auto settled = settle(); !settled) return base::fail(std::move(settled.error()));
     if (stage_ != Stage::kDone) return false;
   }
+  const std::int64_t begun_ns = base::now().boot_ns;
   auto generation = capturer_->drain();
   FAULT_POINT("drained");
+  drain_.tried_at = base::now();
+  drain_.failure = generation ? std::string() : generation.error().text();
   if (!generation) {
     logger_.error("{}; the next interval tries again", generation.error().text());
     return false;
   }
+  drain_.done_at = drain_.tried_at;
+  drain_.duration_ns = drain_.tried_at->boot_ns - begun_ns;
   if (outputs_.journal != nullptr && outputs_.journal->has((*generation)->epoch)) {
     // An earlier run was killed after it had written this window, and may have cleared some of it.
     stage_ = Stage::kClear;
@@ -158,6 +168,7 @@ base::Status Agent::settle() {
   if (stage_ == Stage::kClear && clear_in_kernel()) {
     stage_ = Stage::kDone;
     unsettled_ = {};
+    drain_.window_end = drained_end_;
   }
   return {};
 }
@@ -187,12 +198,16 @@ base::Result<bool> Agent::write_copy() {
   auto progress = outputs_.copy->flush();
   if (!progress) {
     if (is_final(progress.error())) return base::fail(std::move(progress.error()));
+    ++copy_failures_;
+    copy_failure_ = progress.error().text();
+    if (!copy_failing_since_) copy_failing_since_ = base::now();
     if (!std::exchange(output_failing_, true)) {
       logger_.error("{}; the kernel goes on counting, the next interval tries again",
                     progress.error().text());
     }
     return false;
   }
+  copy_failing_since_.reset();
   if (std::exchange(output_failing_, false)) logger_.info("records are being written again");
   return *progress == RecordOutput::Progress::kDone;
 }
@@ -210,6 +225,9 @@ bool Agent::clear_in_kernel() {
 
 void Agent::write_window(const model::Generation& generation) {
   const model::Window window = flow::make_window(generation);
+  drained_end_ = window.end;
+  flows_latest_ = window.flows.size() + window.coarse.size();
+  flows_ += flows_latest_;
   if (outputs_.journal != nullptr) outputs_.journal->begin(window);
   if (window.idle()) return;
   ++summary_.windows;
@@ -227,7 +245,8 @@ void Agent::write_window(const model::Generation& generation) {
   // While the interface is away it may come back at any moment, and until it is seen nothing is counted.
   const auto patience = attached() ? kIdentityWait : kIdentityWait.zero();
   const model::ClassifiedWindow classified = attribution_.attribute(window, patience);
-  record::write_window(classified, {.node_id = attribution_.node_id(classified), .boot_id = boot_id_},
+  node_id_ = attribution_.node_id(classified);
+  record::write_window(classified, {.node_id = node_id_, .boot_id = boot_id_},
                        {.accounting = options_.accounting}, [this](std::string_view line) {
                          if (outputs_.journal != nullptr) {
                            outputs_.journal->add(line);

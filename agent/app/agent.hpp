@@ -10,12 +10,15 @@
 
 #include <spdlog/logger.h>
 
+#include "app/agent_view.hpp"
 #include "app/attribution.hpp"
 #include "app/record_journal.hpp"
 #include "app/record_output.hpp"
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "capture/capturer.hpp"
+#include "model/agent_status.hpp"
 
 namespace flowtally::app {
 
@@ -49,6 +52,7 @@ struct AgentSummary {
 struct AgentOutputs {
   RecordJournal* journal = nullptr;  ///< null: there is none
   RecordOutput* copy = nullptr;      ///< null: nobody wants one
+  AgentView* view = nullptr;         ///< null: nobody asks
 };
 
 /// One capture and its outputs. All calls from one thread, which stays in the interface's network namespace.
@@ -57,7 +61,7 @@ class Agent {
   /// Loads, and attaches if the interface is there; what an earlier run left is drained and written. `logger`
   /// must outlive the agent.
   [[nodiscard]] static base::Result<std::unique_ptr<Agent>> start(
-      AgentOptions options, std::unique_ptr<identity::IdentitySource> identity, AgentOutputs outputs,
+      AgentOptions options, std::shared_ptr<identity::IdentitySource> identity, AgentOutputs outputs,
       spdlog::logger& logger);
 
   /// Works until `stop_fd` becomes readable; then drains what is left and writes it. Where `stays_attached`
@@ -78,7 +82,7 @@ class Agent {
     kClear,    ///< the kernel is to forget it
   };
 
-  Agent(AgentOptions options, std::unique_ptr<identity::IdentitySource> identity, AgentOutputs outputs,
+  Agent(AgentOptions options, std::shared_ptr<identity::IdentitySource> identity, AgentOutputs outputs,
         spdlog::logger& logger)
       : options_(std::move(options)),
         attribution_(std::move(identity), options_.attribution, logger),
@@ -89,6 +93,9 @@ class Agent {
   void drain_backlog();
   [[nodiscard]] bool handle(const std::vector<capture::Event>& events);
   void take_sockets();
+  void publish();
+  [[nodiscard]] model::AgentStatus report() const;
+  [[nodiscard]] base::Result<api::LiveWindow> look_at_live_window();
   /// True: a generation was drained and its records were handed to the output.
   [[nodiscard]] base::Result<bool> drain_window();
   [[nodiscard]] base::Status settle();
@@ -112,7 +119,16 @@ class Agent {
   bool journal_failing_ = false;  ///< the last append failed; said once
   bool output_failing_ = false;   ///< the last flush failed; said once
   bool coarse_ = false;           ///< the last window was coarse; said when it changes
-  model::Counters unsettled_;     ///< what the window that is being written has counted
+  base::Moment started_ = base::now();
+  std::uint64_t copy_failures_ = 0;
+  std::optional<base::Moment> copy_failing_since_;
+  std::string copy_failure_;
+  std::uint64_t flows_ = 0;  ///< entries of all windows
+  std::uint64_t flows_latest_ = 0;
+  std::string node_id_;  ///< of the latest window
+  model::DrainStatus drain_;
+  base::Moment drained_end_{};  ///< of the latest window that was drained
+  model::Counters unsettled_;   ///< what the window that is being written has counted
 };
 
 }  // namespace flowtally::app

@@ -11,7 +11,7 @@
 
 namespace flowtally::app {
 
-Attribution::Attribution(std::unique_ptr<identity::IdentitySource> source, AttributionOptions options,
+Attribution::Attribution(std::shared_ptr<identity::IdentitySource> source, AttributionOptions options,
                          spdlog::logger& logger)
     : source_(std::move(source)), options_(std::move(options)), logger_(logger) {}
 
@@ -33,15 +33,18 @@ bool Attribution::worth_asking(std::int64_t now_ns) const {
   return status.reachable || (status.reads == 0 && status.failures == 0);
 }
 
+model::ClassifiedWindow Attribution::classify(const model::Window& window) const {
+  return flow::classify(window, source_->snapshot().nodes, {.anonymise_exit = !options_.log_exit_flows});
+}
+
 model::ClassifiedWindow Attribution::attribute(const model::Window& window,
                                                std::chrono::milliseconds patience) {
-  const flow::ClassifyOptions options{.anonymise_exit = !options_.log_exit_flows};
-  auto classified = flow::classify(window, source_->snapshot().nodes, options);
+  auto classified = classify(window);
   const std::int64_t now_ns = window.end.boot_ns;
   if (!classified.unknown_ends || patience == patience.zero() || !worth_asking(now_ns)) return classified;
   ++windows_asked_;
   if (source_->refresh(patience)) {
-    classified = flow::classify(window, source_->snapshot().nodes, options);
+    classified = classify(window);
   }
   ask_pause_ns_ = classified.unknown_ends ? std::clamp(ask_pause_ns_ * 2, kAskPauseMinNs, kAskPauseMaxNs) : 0;
   ask_after_ns_ = now_ns + ask_pause_ns_;

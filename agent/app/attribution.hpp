@@ -45,7 +45,7 @@ struct TailscaledSockets {
 /// Not thread-safe.
 class Attribution {
  public:
-  Attribution(std::unique_ptr<identity::IdentitySource> source, AttributionOptions options,
+  Attribution(std::shared_ptr<identity::IdentitySource> source, AttributionOptions options,
               spdlog::logger& logger);
 
   /// Readable when tell_events() has something to say; -1 where that never is.
@@ -57,6 +57,9 @@ class Attribution {
   /// help. Zero: does not ask.
   [[nodiscard]] model::ClassifiedWindow attribute(const model::Window& window,
                                                   std::chrono::milliseconds patience);
+
+  /// The window in classes, by the newest state that is known. Asks nobody.
+  [[nodiscard]] model::ClassifiedWindow classify(const model::Window& window) const;
 
   /// `nodeId` of the records of a window.
   [[nodiscard]] const std::string& node_id(const model::ClassifiedWindow& window) const;
@@ -70,7 +73,7 @@ class Attribution {
  private:
   [[nodiscard]] bool worth_asking(std::int64_t now_ns) const;
 
-  std::unique_ptr<identity::IdentitySource> source_;
+  std::shared_ptr<identity::IdentitySource> source_;  ///< the API asks it too
   AttributionOptions options_;
   spdlog::logger& logger_;
   std::shared_ptr<const model::NodeMap> nodes_of_sockets_;  ///< from which `sockets_` is

@@ -70,6 +70,16 @@ void add_run(CLI::App& app, RunOptions& options) {
          "--no-journal", [&options] { options.journal = false; },
          "keep nothing: records go to --output only (default then: -), and counting ends with the run")
       ->excludes("--state-dir");
+  app.add_option("--socket", options.socket,
+                 "Unix socket on which questions are answered (default: /run/flowtally/flowtally.sock)")
+      ->type_name("PATH");
+  app.add_option("--socket-group", options.socket_group, "group that may use the socket")->type_name("GROUP");
+  app.add_option("--token-file", options.token_file, "file with the token that --listen asks for")
+      ->type_name("FILE");
+  app.add_option("--listen", options.listen,
+                 "answer on this loopback TCP address too, such as 127.0.0.1:8473")
+      ->type_name("HOST:PORT")
+      ->needs("--token-file");
   app.add_flag("--fresh", options.fresh,
                "start anew: throw away what an earlier run has left in the kernel, undrained counts included")
       ->excludes("--no-journal");

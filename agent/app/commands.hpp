@@ -19,7 +19,11 @@ struct RunOptions {
   std::string state_dir = "/var/lib/flowtally";
   bool journal = true;  ///< false: nothing is kept on disk, nothing is pinned, nobody is answered
   bool fresh = false;
-  std::string node_id;  ///< empty: as identity says, else derived from the machine id
+  std::string socket = "/run/flowtally/flowtally.sock";
+  std::string socket_group;  ///< empty: this process' group
+  std::string listen;        ///< TCP address besides the socket; empty: none
+  std::string token_file;    ///< for that
+  std::string node_id;       ///< empty: as identity says, else derived from the machine id
   std::uint32_t flows_max = 131072;
   std::string bpffs = "/sys/fs/bpf";
   capture::AttachMode attach = capture::AttachMode::kAuto;

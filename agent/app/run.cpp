@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "api/server.hpp"
 #include "app/agent.hpp"
+#include "app/agent_view.hpp"
 #include "app/commands.hpp"
 #include "app/logging.hpp"
 #include "app/node_id.hpp"
@@ -55,6 +57,15 @@ base::Result<std::unique_ptr<RecordJournal>> open_journal(const RunOptions& opti
   auto boot = boot_id();
   if (!boot) return base::fail(std::move(boot.error()));
   return RecordJournal::open({.state_dir = options.state_dir}, std::move(*boot), logger);
+}
+
+base::Result<std::unique_ptr<api::Server>> start_server(const RunOptions& options, AgentView& view) {
+  return api::Server::start({.socket_path = options.socket,
+                             .socket_group = options.socket_group,
+                             .tcp_address = options.listen,
+                             .token_file = options.token_file,
+                             .systemd_sockets = true},
+                            view);
 }
 
 std::string destination_text(const RunOptions& options) {
@@ -142,8 +153,19 @@ ExitCode run(const RunOptions& options) {
   logger->info("flowtally {}: records every {} ms to {}, who is who from {}", FLOWTALLY_VERSION,
                options.interval.count(), destination_text(options),
                options.identity_file.empty() ? options.tailscaled_socket : options.identity_file);
-  auto agent = Agent::start(std::move(*settings), std::move(*identity),
-                            {.journal = journal.get(), .copy = copy ? &*copy : nullptr}, *logger);
+  const std::shared_ptr<identity::IdentitySource> shared_identity = std::move(*identity);
+  auto view = AgentView::make(shared_identity, journal.get(), configuration_journal_in(options.state_dir));
+  if (!view) return fail(*logger, view.error(), ExitCode::kFailed);
+  std::unique_ptr<api::Server> server;
+  if (options.journal) {
+    auto started = start_server(options, **view);
+    if (!started) return fail(*logger, started.error(), ExitCode::kHost);
+    server = std::move(*started);
+    for (const std::string& address : server->addresses()) logger->info("answering on {}", address);
+  }
+  auto agent =
+      Agent::start(std::move(*settings), shared_identity,
+                   {.journal = journal.get(), .copy = copy ? &*copy : nullptr, .view = view->get()}, *logger);
   if (!agent) return fail(*logger, agent.error(), code_of(agent.error()));
   if (options.duration) {
     if (auto timed = StopSignal::after(*options.duration); !timed) {
@@ -151,6 +173,7 @@ ExitCode run(const RunOptions& options) {
     }
   }
   const auto ended = (*agent)->run(stop->fd());
+  if (server) server->stop();
   const AgentSummary summary = (*agent)->summary();
   logger->info("{}", summary_text(summary));
   if (options.journal && !options.duration)

@@ -216,6 +216,7 @@ Event Capturer::attach_to(const Device& device) {
                          {.directory = parts_.pins ? &parts_.pins->links() : nullptr, .name = "main"});
   if (!attachment) return {.kind = Event::Kind::kAttachFailed, .text = attachment.error().text()};
   const std::string_view kind = attachment_.emplace(std::move(*attachment)).kind();
+  attached_since_ = base::now();
   if (!attachment_->adopted()) {
     parts_.program->control().device_dropped = parts_.watch.dropped(options_.interface).value_or(0);
   }
@@ -293,6 +294,18 @@ base::Result<const model::Generation*> Capturer::drain() {
   return &generation_.emplace(std::move(generation));
 }
 
+base::Result<model::Generation> Capturer::peek() {
+  const GenerationIndex index = parts_.selector.active();
+  const ft_generation& state = parts_.selector.state_of(index);
+  model::Generation generation{
+      .epoch = state.epoch, .start = moment_of(state.start_boot_ns, state.start_wall_ns), .end = base::now()};
+  auto step = parts_.totals.read(index, generation);
+  if (step) step = parts_.table->read(index, generation);
+  if (step && parts_.underlay) step = parts_.underlay->read(index, generation);
+  if (!step) return base::fail(std::move(step.error()).during("look at the active generation"));
+  return generation;
+}
+
 bool Capturer::has_backlog() const noexcept {
   return !generation_ && (foreign_ || parts_.selector.retired());
 }
@@ -323,6 +336,9 @@ Status Capturer::status() const {
   return {.attached = attachment_.has_value(),
           .adopted = adopted_,
           .attached_by = attachment_ ? std::string(attachment_->kind()) : std::string{},
+          .ifindex = attachment_ ? static_cast<std::uint32_t>(to_int(attachment_->device().index)) : 0,
+          .attached_since = attached_since_,
+          .failure = last_failure_,
           .epoch = parts_.selector.epoch(),
           .capacity = parts_.table->capacity(parts_.selector.active()),
           .drops_taken_off = parts_.drops.has_value(),

@@ -50,7 +50,6 @@ struct Event {
     kAttachFailed,  ///< the interface is there, but the programs could not be put on it; tried again at
                     ///< the next look
     kPressure,      ///< the active generation is filling up: drain now
-    kAdopted,       ///< an earlier run's counting was taken over
     kUnderlay,      ///< tailscaled's own traffic is counted on one device more
     kLimited,       ///< something that would make the counts better cannot be had here; said once
   };
@@ -63,6 +62,9 @@ struct Status {
   bool attached = false;
   bool adopted = false;           ///< the maps are those of an earlier run
   std::string attached_by;        ///< "TCX" or "clsact", empty while nothing is attached
+  std::uint32_t ifindex = 0;      ///< of the device that is counted; 0: none
+  base::Moment attached_since{};  ///< of this attachment, by this run
+  std::string failure{};          ///< why the programs could not be put on the interface; empty if they could
   std::uint64_t epoch = 0;        ///< of the active generation
   Capacity capacity;              ///< of the active generation
   bool drops_taken_off = false;   ///< packets that the device's ring dropped are taken off the flows
@@ -100,6 +102,10 @@ class Capturer {
   /// The generation that drain() gave is safe elsewhere: clears it in the kernel. After an error it can be
   /// repeated.
   [[nodiscard]] base::Status acknowledge();
+
+  /// What the active generation has counted so far, while programs go on counting: flows and totals need not
+  /// add up. Changes nothing; the next drain() has all of it.
+  [[nodiscard]] base::Result<model::Generation> peek();
 
   /// By what tailscaled's own packets are known, as it told: local UDP ports, and whether its sockets carry
   /// its mark. Of no meaning where the underlay is not counted.
@@ -143,6 +149,7 @@ class Capturer {
   std::uint64_t gaps_ = 0;
   std::int64_t uncounted_ns_ = 0;             ///< of the gaps that are over
   std::optional<std::int64_t> gap_since_ns_;  ///< boot clock; none: attached, or never was
+  base::Moment attached_since_{};
   bool adopted_ = false;
   bool detached_ = false;
   bool flipped_after_detach_ = false;

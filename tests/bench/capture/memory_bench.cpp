@@ -82,8 +82,8 @@ Child start_program() {
   FLOWTALLY_CHECK(pid >= 0);
   if (pid == 0) {
     ::dup2(ends[1], STDERR_FILENO);
-    ::execl(FLOWTALLY_PROGRAM, "flowtally", "run", "--no-journal", "--interval", "500ms", "--output", "/dev/null",
-            "--node-id", "nBench", "--max-flows", "262144", nullptr);
+    ::execl(FLOWTALLY_PROGRAM, "flowtally", "run", "--no-journal", "--interval", "500ms", "--output",
+            "/dev/null", "--node-id", "nBench", "--max-flows", "262144", nullptr);
     ::_exit(127);
   }
   ::close(ends[1]);

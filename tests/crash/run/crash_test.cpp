@@ -2,9 +2,11 @@
 // the journal, and no record is there twice. Method: traffic goes on all the time while the program is
 // killed, at each place of its loop and at random, and started again. At the end the traffic stops, one more
 // run writes what is left, and the journal must hold packets 0 to the last one written, each once.
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <random>
 #include <set>
 #include <string>
@@ -24,8 +26,6 @@
 namespace flowtally::test {
 namespace {
 
-using std::chrono::milliseconds;
-
 /// One host: a device, a BPF file system and a state directory that outlive the runs.
 class Host {
  public:
@@ -41,7 +41,9 @@ class Host {
                                        "--node-id",
                                        "nTest",
                                        "--tailscaled-socket",
-                                       "/nonexistent/socket"};
+                                       "/nonexistent/socket",
+                                       "--socket",
+                                       socket()};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -90,7 +92,9 @@ class Host {
 /// Long enough for many rounds; CI takes the short time.
 std::chrono::seconds random_kills_for() {
   const char* const wanted = std::getenv("FLOWTALLY_CRASH_SECONDS");
-  return std::chrono::seconds(wanted != nullptr ? std::atoi(wanted) : 15);
+  int seconds = 15;
+  if (wanted != nullptr) std::from_chars(wanted, wanted + std::strlen(wanted), seconds);
+  return std::chrono::seconds(seconds);
 }
 
 }  // namespace
@@ -131,13 +135,13 @@ TEST_CASE("killed at random instants under traffic, each packet is in exactly on
   }
   Writer writer(host.tun(), 0);
   std::mt19937 random(std::random_device{}());
-  std::uniform_int_distribution<int> life_ms(0, 600);
+  std::uniform_int_distribution<std::uint32_t> life_packets(0, 150'000);  // up to a second or so
   const auto end = std::chrono::steady_clock::now() + random_kills_for();
   int kills = 0;
   for (; std::chrono::steady_clock::now() < end; ++kills) {
     Program program(host.run_arguments());
-    // Not a wait for anything: the kill is to come at an instant that nobody has chosen.
-    std::this_thread::sleep_for(milliseconds(life_ms(random)));
+    const std::uint32_t last = writer.next() + life_packets(random);
+    while (writer.next() < last) std::this_thread::yield();
     program.signal(SIGKILL);
     CHECK(program.wait() == 128 + SIGKILL);
   }

@@ -4,6 +4,7 @@
 // what a child would have written down stands in memory that both share.
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -227,7 +228,8 @@ TEST_CASE("killed while it clears or enlarges a table, the next agent finds the 
       const pid_t killed = ::getpid();
       const pid_t killer = ::fork();
       if (killer == 0) {
-        ::usleep(static_cast<useconds_t>(delay_us));
+        const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(delay_us);
+        while (std::chrono::steady_clock::now() < end) continue;
         ::kill(killed, SIGKILL);
         ::_exit(0);
       }

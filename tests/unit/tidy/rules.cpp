@@ -45,7 +45,8 @@ constexpr Layer kLayers[] = {
     {"agent/api", "base model flowtally journal record query api",
      "fmt microhttpd.h prometheus systemd zlib.h"},
     {"agent/demo", "base model demo", "fmt"},
-    {"agent/app", "base model capture flow record identity journal query api cli demo app", "fmt spdlog CLI systemd"},
+    {"agent/app", "base model capture flow record identity journal query api cli demo app",
+     "fmt spdlog CLI systemd"},
     {"agent", "app", ""},  // main.cpp
     {"bpf", "flowtally", "bpf"},
     {"include/flowtally", "flowtally", ""},
