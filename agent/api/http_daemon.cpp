@@ -211,7 +211,7 @@ struct HttpDaemon::Callbacks {
     const Response response(
         MHD_create_response_from_callback(size, kBlockBytes, Sending::read, sending.get(), Sending::release));
     if (!response) return MHD_NO;
-    static_cast<void>(sending.release());  // the response has it
+    [[maybe_unused]] const Sending* const given = sending.release();  // the response has it
     MHD_add_response_header(response.get(), MHD_HTTP_HEADER_CONTENT_TYPE, answer.content_type.c_str());
     for (const auto& [name, value] : answer.headers) {
       MHD_add_response_header(response.get(), name.c_str(), value.c_str());

@@ -1,6 +1,5 @@
 #include "api/log_body.hpp"
 
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -12,6 +11,8 @@ namespace {
 
 /// After so many records that are not in the range somebody looks whether the client is still there.
 constexpr unsigned kRecordsBetweenLooks = 256;
+/// How far the first look goes back; each further one twice as far.
+constexpr journal::Sequence kFirstStride = 8;
 
 class LogBody final : public Body {
  public:
@@ -72,19 +73,76 @@ class LogBody final : public Body {
   bool done_ = false;
 };
 
+/// The number of the first record whose window ends in the range, as the index knows it; or of the next one
+/// to come.
+base::Result<journal::Sequence> first_by_window(const std::string& directory, const TimeRange& range) {
+  auto reader = journal::JournalReader::open(directory, {.start_ns = range.start_ns, .end_ns = range.end_ns});
+  if (!reader) return base::fail(std::move(reader.error()));
+  for (;;) {
+    auto step = reader->next();
+    if (!step) return base::fail(std::move(step.error()));
+    if (const auto* const record = std::get_if<journal::Record>(&*step)) return record->sequence;
+    if (std::holds_alternative<journal::AtEnd>(*step)) return reader->position();
+  }
+}
+
+/// What a look at the records before a place found.
+struct LookBack {
+  journal::Sequence first = 0;  ///< of those that were logged in the range; the place itself if none was
+  bool more = false;            ///< even the first one that was looked at
+};
+
+base::Result<LookBack> look_back(journal::JournalReader& reader, journal::Sequence from,
+                                 journal::Sequence place, std::int64_t start_ns) {
+  if (auto sought = reader.seek(from); !sought) return base::fail(std::move(sought.error()));
+  LookBack found{.first = place, .more = true};
+  for (bool first = true;; first = false) {
+    auto step = reader.next();
+    if (!step) return base::fail(std::move(step.error()));
+    if (const auto* const gap = std::get_if<journal::Gap>(&*step)) {
+      // What retention removed is the begin of everything.
+      if (gap->reason == journal::Gap::Reason::kRemoved) found.more = false;
+      continue;
+    }
+    const auto* const record = std::get_if<journal::Record>(&*step);
+    if (record == nullptr || record->sequence >= place) return found;
+    const auto logged = logged_at(record->line);
+    if (logged && *logged >= start_ns) {
+      found.first = record->sequence;
+      found.more = found.more && first;
+      return found;
+    }
+    found.more = false;
+  }
+}
+
+/// A reader that stands before the first record that was logged at `start` or later.
+base::Result<journal::JournalReader> reader_at(const std::string& directory, const TimeRange& range) {
+  auto place = first_by_window(directory, range);
+  if (!place) return base::fail(std::move(place.error()));
+  // A record is logged after its window began, so a window that begins at the end is not in the range.
+  auto reader = journal::JournalReader::open(directory, {.end_ns = range.end_ns});
+  if (!reader) return base::fail(std::move(reader.error()));
+  LookBack found{.first = *place, .more = true};
+  for (journal::Sequence stride = kFirstStride; found.more && found.first > 1; stride *= 2) {
+    const journal::Sequence from = found.first > stride ? found.first - stride : 1;
+    auto looked = look_back(*reader, from, found.first, range.start_ns);
+    if (!looked) return base::fail(std::move(looked.error()));
+    found = *looked;
+    if (from == 1) break;
+  }
+  if (auto sought = reader->seek(found.first); !sought) return base::fail(std::move(sought.error()));
+  return reader;
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Body>> list_logs(LogListing listing) {
   std::optional<journal::JournalReader> reader;
-  const TimeRange range = listing.range;
-  if (!listing.directory.empty() && range.start_ns < range.end_ns) {
-    constexpr std::int64_t kEarliest = std::numeric_limits<std::int64_t>::min() + kLoggedLagMaxNs;
-    // A record is appended after its window began, so a window that begins at the end is not in the range.
-    journal::ScanOptions options{.end_ns = range.end_ns};
-    if (range.start_ns > kEarliest) options.start_ns = range.start_ns - kLoggedLagMaxNs;
-    auto opened = journal::JournalReader::open(listing.directory, std::move(options));
-    if (!opened) return base::fail(std::move(opened.error()).during("open the journal"));
-    reader = std::move(*opened);
+  if (!listing.directory.empty() && listing.range.start_ns < listing.range.end_ns) {
+    auto placed = reader_at(listing.directory, listing.range);
+    if (!placed) return base::fail(std::move(placed.error()).during("look into the journal"));
+    reader = std::move(*placed);
   }
   auto body = std::make_unique<LogBody>(std::move(listing), std::move(reader));
   if (auto started = body->start(); !started) return base::fail(std::move(started.error()));

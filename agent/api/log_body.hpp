@@ -1,5 +1,10 @@
 // This file lists the records of a range of time, `{"logs":[…]}`, straight from the journal: memory is that
 // of one reader, whatever the size of the list.
+//
+// The range is one of `logged`, the journal's index knows the times of windows. A record is logged after its
+// window ended, at once as a rule, hours later if the disk was full: so the first record whose window ends in
+// the range is looked up by the index, and from there the way goes back, record by record, while they were
+// logged in the range too. The journal is in the order of logging.
 #pragma once
 
 #include <functional>

@@ -12,10 +12,6 @@
 
 namespace flowtally::api {
 
-/// A record is appended at most so long after the end of its window: classifying and writing take far less.
-/// A listing looks at windows that ended so long before the range that it was asked for.
-inline constexpr std::int64_t kLoggedLagMaxNs = std::int64_t{120} * 1'000'000'000;
-
 /// The time in the line's field `logged`; where it has none, the end of its window. Nothing: it has neither.
 /// Both stand before all lists and objects of the line.
 [[nodiscard]] std::optional<std::int64_t> logged_at(std::string_view line);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/http_daemon.hpp"
+#include "base/check.hpp"
 
 namespace flowtally::api {
 namespace {
@@ -61,7 +62,7 @@ struct Server::Inner {
   std::vector<std::unique_ptr<HttpDaemon>> daemons{};  // first to go
 };
 
-base::Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Source& source) {
+base::Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Source& source) {
   const SignalsBlocked blocked;
   auto inner = std::make_unique<Inner>(source, options.limits);
   auto listeners = make_listeners(options);
@@ -78,7 +79,8 @@ base::Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Sourc
     inner->token = std::move(*token);
   }
   for (Listener& listener : *listeners) {
-    const Token* const token = listener.local() ? nullptr : &*inner->token;
+    FLOWTALLY_CHECK(listener.local() || inner->token.has_value());
+    const Token* const token = listener.local() || !inner->token ? nullptr : &*inner->token;
     auto daemon = HttpDaemon::start(std::move(listener), inner->shared, token);
     if (!daemon) return fail(std::move(daemon.error()).during("start the API"));
     inner->daemons.push_back(std::move(*daemon));

@@ -32,7 +32,8 @@ class Server {
  public:
   /// kResource: another process listens on the socket. kPermission, kInvalidArgument: with what to do.
   /// `source` must outlive the server. The threads take no signals.
-  [[nodiscard]] static base::Result<std::unique_ptr<Server>> start(ServerOptions options, Source& source);
+  [[nodiscard]] static base::Result<std::unique_ptr<Server>> start(const ServerOptions& options,
+                                                                   Source& source);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();

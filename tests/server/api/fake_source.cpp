@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "record/text.hpp"
 #include "record/writer.hpp"
 
 namespace flowtally::test {
@@ -69,7 +70,7 @@ FakeSource::FakeSource(std::string directory)
   auto opened =
       journal::Journal::open({.directory = journal_directory_, .sync = journal::SyncPolicy::kNever});
   if (!opened) throw std::runtime_error(opened.error().text());
-  journal_ = std::move(*opened);
+  journal_ = std::make_unique<journal::Journal>(std::move(*opened));
   records_ = journal_->state().next - 1;
   status_.now = status_.started = base::now();
   status_.version = "0.test";
@@ -81,17 +82,24 @@ FakeSource::FakeSource(std::string directory)
 
 void FakeSource::append(std::size_t records, std::size_t flows) {
   for (std::size_t at = 0; at < records; ++at) {
-    const std::string line = make_line(records_, flows);
-    const std::int64_t end_ns = kFirstEndNs + static_cast<std::int64_t>(records_) * kWindowNs;
-    const journal::Entry entry{
-        .line = line,
-        .start_ns = end_ns - kWindowNs,
-        .end_ns = end_ns,
-        .key = {.boot_hash = 1, .epoch = kEpochStart + records_, .part = 1, .parts = 1}};
-    auto appended = journal_->append({&entry, 1});
-    if (!appended) throw std::runtime_error(appended.error().text());
-    ++records_;
+    append_line(make_line(records_, flows), kFirstEndNs + static_cast<std::int64_t>(records_) * kWindowNs);
   }
+}
+
+void FakeSource::append_logged(std::int64_t end_ns, std::int64_t logged_ns) {
+  std::string line = "{\"logged\":\"" + record::time_text(logged_ns) + "\",\"nodeId\":\"n1\",\"start\":\"";
+  line += record::time_text(end_ns - kWindowNs) + "\",\"end\":\"" + record::time_text(end_ns) + "\"}\n";
+  append_line(line, end_ns);
+}
+
+void FakeSource::append_line(const std::string& line, std::int64_t end_ns) {
+  const journal::Entry entry{.line = line,
+                             .start_ns = end_ns - kWindowNs,
+                             .end_ns = end_ns,
+                             .key = {.boot_hash = 1, .epoch = kEpochStart + records_, .part = 1, .parts = 1}};
+  auto appended = journal_->append({&entry, 1});
+  if (!appended) throw std::runtime_error(appended.error().text());
+  ++records_;
 }
 
 void FakeSource::seal_all() {

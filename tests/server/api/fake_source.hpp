@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 
 #include "api/source.hpp"
@@ -27,6 +26,8 @@ class FakeSource final : public api::Source {
 
   /// Appends windows of one record each. Throws std::runtime_error where the journal does not take them.
   void append(std::size_t records, std::size_t flows);
+  /// One record of a window that ended then, with `logged` in its line.
+  void append_logged(std::int64_t end_ns, std::int64_t logged_ns);
   void seal_all();
   [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
   [[nodiscard]] const std::string& journal() const noexcept { return journal_directory_; }
@@ -39,8 +40,10 @@ class FakeSource final : public api::Source {
   [[nodiscard]] std::string journal_directory(api::LogType type) const override;
 
  private:
+  void append_line(const std::string& line, std::int64_t end_ns);
+
   std::string journal_directory_;
-  std::optional<journal::Journal> journal_;
+  std::unique_ptr<journal::Journal> journal_;  ///< never null
   std::uint64_t records_ = 0;
   std::shared_ptr<const model::NodeMap> nodes_;
   std::mutex mutex_;

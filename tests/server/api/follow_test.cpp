@@ -61,14 +61,14 @@ TEST_CASE("a follower that was cut off goes on behind the last record it had", "
 }
 
 TEST_CASE("a follower hears a comment now and then while there is nothing else", "[server]") {
-  Rig rig({.keep_alive = milliseconds(50)});
+  const Rig rig({.keep_alive = milliseconds(50)});
   RawClient raw(rig.path);
   raw.send(follow());
   CHECK(raw.read_until("\n:\n\n"));
 }
 
 TEST_CASE("followers are few, and one that leaves makes room", "[server]") {
-  Rig rig({.followers = 1});
+  const Rig rig({.followers = 1});
   {
     RawClient raw(rig.path);
     raw.send(follow());

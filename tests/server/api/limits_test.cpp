@@ -50,7 +50,7 @@ std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1
 }  // namespace
 
 TEST_CASE("200 clients at once are all answered, with a small memory for each", "[server]") {
-  constexpr int kClients = 200;
+  constexpr std::size_t kClients = 200;
   const TempDir folder;
   const std::string path = folder.path.string() + "/s.sock";
   const ApiProcess process({folder.path.string(), path, "100", "100"});
@@ -58,10 +58,13 @@ TEST_CASE("200 clients at once are all answered, with a small memory for each", 
   const std::uint64_t before = process.status_number("VmRSS");
   // All are connected before any asks.
   std::vector<std::unique_ptr<RawClient>> clients;
-  for (int client = 0; client < kClients; ++client) clients.push_back(std::make_unique<RawClient>(path));
+  clients.reserve(kClients);
+  for (std::size_t client = 0; client < kClients; ++client)
+    clients.push_back(std::make_unique<RawClient>(path));
   wait_until([&] { return process.status_number("Threads") >= kClients; });
-  std::atomic<int> whole = 0;
+  std::atomic<std::size_t> whole = 0;
   std::vector<std::thread> readers;
+  readers.reserve(kClients);
   for (const auto& client : clients) {
     readers.emplace_back([&client = *client, &whole] {
       client.send(get(kLogs));
@@ -78,7 +81,7 @@ TEST_CASE("200 clients at once are all answered, with a small memory for each", 
 }
 
 TEST_CASE("readers that take nothing are cut off, cost little, and keep nobody waiting", "[server]") {
-  Rig rig({.stall_time = milliseconds(300)}, 300, 1000);
+  const Rig rig({.stall_time = milliseconds(300)}, 300, 1000);
   std::vector<std::unique_ptr<RawClient>> slow;
   for (unsigned client = 0; client < api::kLogReadersMax; ++client) {
     slow.push_back(std::make_unique<RawClient>(rig.path));
@@ -102,7 +105,7 @@ TEST_CASE("a reader that is slow but takes its time well is served to the end", 
 }
 
 TEST_CASE("a request that does not come is cut: none, half of one, byte by byte", "[server]") {
-  Rig rig({.request_time = milliseconds(300)});
+  const Rig rig({.request_time = milliseconds(300)});
   RawClient silent(rig.path);
   RawClient half(rig.path);
   half.send("GET /metr");
@@ -127,7 +130,7 @@ TEST_CASE("a request that does not come is cut: none, half of one, byte by byte"
 }
 
 TEST_CASE("a connection that is kept is cut when no next request comes", "[server]") {
-  Rig rig({.request_time = milliseconds(300)});
+  const Rig rig({.request_time = milliseconds(300)});
   RawClient raw(rig.path);
   raw.send(get("/healthz"));
   REQUIRE(raw.read_until("ok"));
@@ -136,7 +139,7 @@ TEST_CASE("a connection that is kept is cut when no next request comes", "[serve
 }
 
 TEST_CASE("an address, headers or a body that is too large is refused by its status", "[server]") {
-  Rig rig({});
+  const Rig rig({});
   CHECK(ask({.socket = rig.path, .target = "/" + std::string(20'000, 'a')}).status == 414);
   std::string many = "/metrics?";
   for (int at = 0; at < 40; ++at) many += "a=b&";
@@ -162,7 +165,7 @@ TEST_CASE("an address, headers or a body that is too large is refused by its sta
 }
 
 TEST_CASE("what is no HTTP is refused, and harms nobody", "[server]") {
-  Rig rig({.request_time = milliseconds(500)});
+  const Rig rig({.request_time = milliseconds(500)});
   for (const std::string& text :
        {std::string("\r\n\r\n\r\n"), std::string("nonsense\r\n\r\n"), std::string("GET\r\n\r\n"),
         std::string("GET /metrics\r\n\r\n"), std::string("GET /metrics HTTP/9.9\r\n\r\n"),
@@ -192,7 +195,7 @@ TEST_CASE("one user cannot take every connection", "[server]") {
 }
 
 TEST_CASE("who comes when all places are taken waits a while, then is told to come again", "[server]") {
-  Rig rig({.log_readers = 1, .slot_wait = milliseconds(50)}, 300, 1000);
+  const Rig rig({.log_readers = 1, .slot_wait = milliseconds(50)}, 300, 1000);
   RawClient first(rig.path);
   first.send(get(kLogs));
   REQUIRE(first.read_until("\"nodeId\""));

@@ -2,8 +2,12 @@
 // values, against an agent without a kernel over a real journal.
 #include "api/routes.hpp"
 
+#include <algorithm>
 #include <string>
 
+#include <fmt/format.h>
+
+#include "record/text.hpp"
 #include "server/api/fake_source.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
@@ -12,6 +16,8 @@ namespace flowtally::test {
 namespace {
 
 using Catch::Matchers::ContainsSubstring;
+
+std::string text_of(api::Answer& answer);
 
 struct Rig {
   TempDir folder;
@@ -24,6 +30,23 @@ struct Rig {
     return api::answer_request(
         service, {.method = std::move(method), .target = std::move(*parsed), .has_body = has_body});
   }
+
+  /// How many records a listing of that range has.
+  std::size_t count(std::string_view range) {
+    api::Answer answer = ask("/api/v2/tailnet/-/logging/network" + std::string(range));
+    CHECK(answer.status == 200);
+    const std::string text = text_of(answer);
+    CHECK(text.starts_with("{\"logs\":["));
+    CHECK(text.ends_with("]}\n"));
+    std::size_t records = 0;
+    for (std::size_t at = text.find("\"logged\""); at != std::string::npos;
+         at = text.find("\"logged\"", at + 1)) {
+      ++records;
+    }
+    return records;
+  }
+
+  std::int64_t logged = 0;  ///< of the latest record
 };
 
 std::string text_of(api::Answer& answer) {
@@ -87,26 +110,46 @@ TEST_CASE("no log stream is configured", "[unit]") {
 TEST_CASE("a listing has the records of its range, the start included and the end not", "[unit]") {
   Rig rig;
   rig.source.append(10, 3);
-  const auto records = [&](std::string_view range) {
-    api::Answer answer = rig.ask(std::string(kLogs) + std::string(range));
-    CHECK(answer.status == 200);
-    const std::string text = text_of(answer);
-    CHECK(text.starts_with("{\"logs\":["));
-    CHECK(text.ends_with("]}\n"));
-    std::size_t count = 0;
-    for (std::size_t at = text.find("\"logged\""); at != std::string::npos;
-         at = text.find("\"logged\"", at + 1)) {
-      ++count;
+  CHECK(rig.count(kAll) == 10);
+  CHECK(rig.count("?start=2026-11-23T00:00:05Z&end=2026-11-23T00:00:10Z") == 1);
+  CHECK(rig.count("?start=2026-11-23T00:00:05.000000001Z&end=2026-11-23T00:00:10Z") == 0);
+  CHECK(rig.count("?start=2026-11-23T00:00:05Z&end=2026-11-23T00:00:10.000000001Z") == 2);
+  CHECK(rig.count("?start=2026-11-23T00:00:05Z&end=2026-11-23T00:00:05Z") == 0);
+  CHECK(rig.count("?start=2026-11-23T00:00:50Z&end=2026-11-24T00:00:00Z") == 1);
+  CHECK(rig.count("?start=2020-01-01T00:00:00Z&end=2021-01-01T00:00:00Z") == 0);
+}
+
+TEST_CASE("a record that was logged long after its window is listed by when it was logged", "[unit]") {
+  Rig rig;
+  constexpr std::int64_t kHour = 3'600'000'000'000;
+  constexpr std::int64_t kDelay = 300'000'000;  // as a rule
+  std::int64_t end = kFirstEndNs;
+  const auto append = [&](int windows, std::int64_t delay) {
+    for (int window = 0; window < windows; ++window, end += kWindowNs) {
+      rig.source.append_logged(end, std::max(end + delay, rig.logged));
+      rig.logged = std::max(end + delay, rig.logged);
     }
-    return count;
   };
-  CHECK(records(kAll) == 10);
-  CHECK(records("?start=2026-11-23T00:00:05Z&end=2026-11-23T00:00:10Z") == 1);
-  CHECK(records("?start=2026-11-23T00:00:05.000000001Z&end=2026-11-23T00:00:10Z") == 0);
-  CHECK(records("?start=2026-11-23T00:00:05Z&end=2026-11-23T00:00:10.000000001Z") == 2);
-  CHECK(records("?start=2026-11-23T00:00:05Z&end=2026-11-23T00:00:05Z") == 0);
-  CHECK(records("?start=2026-11-23T00:00:50Z&end=2026-11-24T00:00:00Z") == 1);
-  CHECK(records("?start=2020-01-01T00:00:00Z&end=2021-01-01T00:00:00Z") == 0);
+  append(100, kDelay);
+  const std::int64_t late_from = end;
+  append(30, 3 * kHour);  // the disk was full
+  end += 4 * kHour;
+  append(20, kDelay);
+
+  const auto between = [&](std::int64_t from, std::int64_t to) {
+    return rig.count(fmt::format("?start={}&end={}", record::time_text(from), record::time_text(to)));
+  };
+  CHECK(between(kFirstEndNs, end + kHour) == 150);
+  CHECK(between(kFirstEndNs, late_from) == 100);
+  CHECK(between(late_from, late_from + kHour) == 0);
+  CHECK(between(late_from + 3 * kHour, late_from + 4 * kHour) == 30);
+  CHECK(between(late_from + 3 * kHour + 10 * kWindowNs, end + kHour) == 40);
+  // Ranges that share borders have each record once.
+  std::size_t sum = 0;
+  for (std::int64_t at = kFirstEndNs; at < end + kHour; at += kHour / 7) sum += between(at, at + kHour / 7);
+  CHECK(sum == 150);
+  // A record is logged at a time at which its window was over, though the range begins there.
+  CHECK(between(kFirstEndNs + kDelay, kFirstEndNs + kDelay + 1) == 1);
 }
 
 TEST_CASE("an empty journal, and one that there is not, list nothing", "[unit]") {
