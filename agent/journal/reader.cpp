@@ -205,10 +205,12 @@ Result<std::optional<Step>> JournalReader::Inner::next_sealed() {
     sealed.loaded = false;
     const auto found = std::ranges::upper_bound(frames, place, {}, &FrameInfo::next);
     if (found == frames.end()) {
-      if (place < sealed.segment.trailer().next)
-        return Step(gap_to(sealed.segment.trailer().next, Gap::Reason::kDamaged));
       const auto listing = list_journal(files, directory);
       if (!listing) return fail(listing.error());
+      // Where its index is damaged, the next segment knows best where this one ends.
+      const bool last = listing->segments.empty() || listing->segments.back().first <= source->first;
+      if (place < sealed.segment.trailer().next && (last || !sealed.salvaged))
+        return Step(gap_to(sealed.segment.trailer().next, Gap::Reason::kDamaged));
       return behind(*listing, sealed.salvaged);
     }
     if (place < found->first) return Step(gap_to(found->first, Gap::Reason::kDamaged));

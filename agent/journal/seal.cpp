@@ -32,6 +32,9 @@ class Sealer {
   Sealer(std::unique_ptr<File> file, Sequence first, const SealOptions& options)
       : file_(std::move(file)), options_(options), context_(ZSTD_createCCtx()) {
     trailer_.first = first;
+    static_cast<void>(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, options.zstd_level));
+    // The index has a checksum of each frame; this one is for zstdcat, and for where the index is damaged.
+    static_cast<void>(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 1));
     sink_ = [this](std::uint64_t term) { terms_.add(term); };
   }
 
@@ -77,8 +80,7 @@ class Sealer {
 
 Status Sealer::compress(std::string_view raw, std::string& out) {
   out.resize(ZSTD_compressBound(raw.size()));
-  const std::size_t bytes =
-      ZSTD_compressCCtx(context_.get(), out.data(), out.size(), raw.data(), raw.size(), options_.zstd_level);
+  const std::size_t bytes = ZSTD_compress2(context_.get(), out.data(), out.size(), raw.data(), raw.size());
   if (ZSTD_isError(bytes) != 0)
     return fail(Error(ErrorCode::kResource, fmt::format("compress: {}", ZSTD_getErrorName(bytes))));
   out.resize(bytes);

@@ -104,11 +104,13 @@ Result<SealedSegment> SealedSegment::salvage(FileSystem& files, const std::strin
       {.first = first, .next = first, .start_ns = kTimeUnknownStart, .end_ns = kTimeUnknownEnd});
   FrameBuffer buffer;
   std::uint64_t offset = 0;
+  bool whole = false;  // the index comes next: these are all frames
   while (offset < *size && segment.frames_.size() < kFramesMax) {
     auto& stored = buffer.stored_;
     stored.resize(static_cast<std::size_t>(
         std::min<std::uint64_t>(*size - offset, ZSTD_compressBound(kFrameRawBytesMax))));
     if (auto read = read_all(*segment.file_, offset, stored); !read) break;
+    whole = ByteReader(stored).take<std::uint32_t>() == kSkippableMagic;
     const auto raw_bytes = ZSTD_getFrameContentSize(stored.data(), stored.size());
     const std::size_t stored_bytes = ZSTD_findFrameCompressedSize(stored.data(), stored.size());
     // The skippable frame of the index has no content, and ends the lines.
@@ -129,6 +131,7 @@ Result<SealedSegment> SealedSegment::salvage(FileSystem& files, const std::strin
     segment.trailer_.raw_bytes += info.raw_bytes;
     offset += stored_bytes;
   }
+  if (!whole) segment.trailer_.next = first + kSegmentRecordsMax;
   segment.trailer_.frames = static_cast<std::uint32_t>(segment.frames_.size());
   return segment;
 }

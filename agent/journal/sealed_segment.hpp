@@ -48,8 +48,9 @@ class SealedSegment {
   [[nodiscard]] static base::Result<Trailer> read_trailer(FileSystem& files, const std::string& directory,
                                                           Sequence first);
   /// Without its index: goes from zstd frame to zstd frame and counts lines, up to the first frame that is
-  /// damaged. Times are unknown, filters empty; numbers are counted from the segment's first, so they are
-  /// wrong behind records that were lost before it was sealed.
+  /// damaged; its end is then as far as a segment can go, so that no number is given twice. Times are
+  /// unknown, filters empty; numbers are counted from the segment's first, so they are wrong behind records
+  /// that were lost before it was sealed.
   [[nodiscard]] static base::Result<SealedSegment> salvage(FileSystem& files, const std::string& directory,
                                                            Sequence first);
 

@@ -131,7 +131,7 @@ Status Recovery::recover_sealed(const SegmentFiles& segment, Sequence next_first
     const auto salvaged = SealedSegment::salvage(files_, directory_, segment.first);
     if (!salvaged) return fail(salvaged.error());
     info.records = salvaged->trailer().records;
-    info.next = std::max(salvaged->trailer().next, next_first);
+    info.next = next_first > 0 ? next_first : salvaged->trailer().next;
     info.end_ns = kTimeUnknownEnd;
     journal_.last_key.reset();
     report_.add(

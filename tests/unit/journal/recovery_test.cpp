@@ -200,6 +200,40 @@ TEST_CASE("a sealed segment with a damaged index is read without it", "[unit]") 
   }
 }
 
+TEST_CASE("without its index a sealed segment gives no frame that is damaged", "[unit]") {
+  FaultyFs whole;
+  make_sealed(whole);
+  const std::size_t size = whole.read(kSealed).size();
+  const std::size_t frames_end = whole.read(kSealed).find("\x5b\x2a\x4d\x18");
+  REQUIRE(frames_end < size);
+  for (std::size_t at = 0; at < frames_end; ++at) {
+    FaultyFs files;
+    make_sealed(files);
+    files.damage(kSealed, size - 1);
+    files.damage(kSealed, at);
+    const ReadAll all = read_all(files);
+    CHECK(numbers(all) == from_to(21, 21));
+    CHECK(all.gaps ==
+          std::vector<Gap>{{.records = {.first = 1, .count = 20}, .reason = Gap::Reason::kDamaged}});
+  }
+}
+
+TEST_CASE("behind a sealed segment that was cut off no number is given twice", "[unit]") {
+  FaultyFs files;
+  make_sealed(files);
+  files.write(kSealed, files.read(kSealed).substr(0, 20));
+  for (const std::string& path : files.paths()) {
+    if (path.find("00000000000000000021") != std::string::npos) files.erase(path);
+  }
+  auto journal = open_journal(files);
+  CHECK(reports(journal, Kind::kSealedDamaged));
+  check_appends(journal, 1 + journal::kSegmentRecordsMax);
+  const ReadAll all = read_all(files);
+  CHECK(all.records.size() == 1);
+  CHECK(all.gaps == std::vector<Gap>{{.records = {.first = 1, .count = journal::kSegmentRecordsMax},
+                                      .reason = Gap::Reason::kDamaged}});
+}
+
 TEST_CASE("what a crash between sealing and removal leaves is one good version", "[unit]") {
   FaultyFs open_form;
   make_journal(open_form);
