@@ -31,7 +31,8 @@ struct ServerOptions {
 class Server {
  public:
   /// kResource: another process listens on the socket. kPermission, kInvalidArgument: with what to do.
-  /// `source` must outlive the server. The threads take no signals.
+  /// `source` must outlive the server. The threads take no signals. Sets malloc's arenas to two, for the
+  /// process: memory of threads that have ended goes back to the system.
   [[nodiscard]] static base::Result<std::unique_ptr<Server>> start(const ServerOptions& options,
                                                                    Source& source);
   Server(const Server&) = delete;

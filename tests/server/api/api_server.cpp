@@ -1,9 +1,11 @@
 // This file is a program with nothing in it but the API, over a journal that it fills first. A process of its
 // own, so that its memory can be measured, its rights and sockets be set up from outside, and clients written
 // in other languages use it. It prints `ready`, and its addresses, and ends when its stdin does.
-//   api_server DIRECTORY SOCKET RECORDS FLOWS [systemd] [TCP-ADDRESS TOKEN-FILE]
+//   api_server DIRECTORY SOCKET RECORDS FLOWS [systemd | TCP-ADDRESS TOKEN-FILE]
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -13,13 +15,10 @@
 #include "api/server.hpp"
 #include "server/api/fake_source.hpp"
 
-int main(int argc, char** argv) {
+namespace {
+
+int serve(const std::vector<std::string>& arguments) {
   using namespace flowtally;
-  const std::vector<std::string> arguments(argv, argv + argc);
-  if (argc < 5) {
-    std::fputs("api_server DIRECTORY SOCKET RECORDS FLOWS [systemd] [TCP-ADDRESS TOKEN-FILE]\n", stderr);
-    return 2;
-  }
   test::FakeSource source(arguments[1]);
   const auto wanted = std::strtoull(arguments[3].c_str(), nullptr, 10);
   const auto flows = std::strtoull(arguments[4].c_str(), nullptr, 10);
@@ -27,22 +26,31 @@ int main(int argc, char** argv) {
   source.seal_all();
 
   api::ServerOptions options{.socket_path = arguments[2]};
-  if (argc > 5 && arguments[5] == "systemd") options.systemd_sockets = true;
-  if (argc > 6 && arguments[5] != "systemd") {
+  options.systemd_sockets = arguments.size() > 5 && arguments[5] == "systemd";
+  if (arguments.size() > 6) {
     options.tcp_address = arguments[5];
     options.token_file = arguments[6];
   }
-  auto server = api::Server::start(std::move(options), source);
-  if (!server) {
-    fmt::print(stderr, "{}\n", server.error().text());
-    return 1;
-  }
+  const auto server = api::Server::start(options, source);
+  if (!server) throw std::runtime_error(server.error().text());
   fmt::print("ready {}\n", fmt::join((*server)->addresses(), " "));
   std::fflush(stdout);
   char byte = 0;
-  while (::read(STDIN_FILENO, &byte, 1) > 0) {
-    // A byte is a record more.
-    source.append(1, flows);
-  }
+  while (::read(STDIN_FILENO, &byte, 1) > 0) source.append(1, flows);
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 5) {
+    std::fputs("api_server DIRECTORY SOCKET RECORDS FLOWS [systemd | TCP-ADDRESS TOKEN-FILE]\n", stderr);
+    return 2;
+  }
+  try {
+    return serve({argv, argv + argc});
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "api_server: {}\n", error.what());
+    return 1;
+  }
 }

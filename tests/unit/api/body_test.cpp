@@ -5,6 +5,7 @@
 
 #include "api/answer.hpp"
 #include "api/logged.hpp"
+#include "api/pushed_body.hpp"
 #include "support/catch.hpp"
 
 namespace flowtally::test {
@@ -87,6 +88,52 @@ TEST_CASE("a gzip body is the body", "[unit]") {
   unpacked.resize(stream.total_out);
   inflateEnd(&stream);
   CHECK(unpacked == expected);
+}
+
+TEST_CASE("a writer's texts come out in order, however far it is ahead", "[unit]") {
+  constexpr std::size_t kLines = 100'000;  // more than it may be ahead
+  CountingBody plain(kLines);
+  const std::string expected = all_of(plain, 64);
+  for (const std::size_t bite : {7U, 1000U, 1'000'000U}) {
+    auto body = api::pushed_body([&](const api::Emit& emit) -> base::Status {
+      for (std::size_t line = 0; line < kLines; ++line) CHECK(emit(std::to_string(line) + "\n"));
+      return {};
+    });
+    REQUIRE(body.has_value());
+    CHECK(all_of(**body, bite) == expected);
+  }
+}
+
+TEST_CASE("a writer whose client is gone is told so, and waited for", "[unit]") {
+  bool told = false;
+  {
+    auto body = api::pushed_body([&](const api::Emit& emit) -> base::Status {
+      while (emit(std::string(1000, 'x'))) continue;
+      told = true;
+      return {};
+    });
+    REQUIRE(body.has_value());
+  }
+  CHECK(told);
+}
+
+TEST_CASE("a writer's error comes before its first text, or at its end", "[unit]") {
+  const base::Error error(base::ErrorCode::kCorrupt, "broken");
+  const auto at_once = api::pushed_body([&](const api::Emit&) -> base::Status { return base::fail(error); });
+  REQUIRE_FALSE(at_once.has_value());
+  CHECK(at_once.error().text() == "broken");
+  auto later = api::pushed_body([&](const api::Emit& emit) -> base::Status {
+    static_cast<void>(emit("some"));
+    return base::fail(error);
+  });
+  REQUIRE(later.has_value());
+  std::string room(100, '\0');
+  CHECK((*later)->read(room).value() == 4);
+  CHECK_FALSE((*later)->read(room).has_value());
+  CHECK_FALSE((*later)->read(room).has_value());
+  auto nothing = api::pushed_body([](const api::Emit&) -> base::Status { return {}; });
+  REQUIRE(nothing.has_value());
+  CHECK((*nothing)->read(room).value() == 0);
 }
 
 TEST_CASE("a line without its time of logging gets the end of its window", "[unit]") {

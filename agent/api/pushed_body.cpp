@@ -1,0 +1,100 @@
+#include "api/pushed_body.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace flowtally::api {
+namespace {
+
+class PushedBody final : public Body {
+ public:
+  PushedBody() = default;
+  PushedBody(const PushedBody&) = delete;
+  PushedBody& operator=(const PushedBody&) = delete;
+  ~PushedBody() override {
+    {
+      const std::lock_guard lock(mutex_);
+      unwanted_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  base::Status start(Writer writer) {
+    try {
+      thread_ = std::thread([this, writer = std::move(writer)] { run(writer); });
+    } catch (const std::system_error& error) {
+      return base::fail(base::Error(base::ErrorCode::kResource, error.what()).during("start a thread"));
+    }
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return ended_ || !text_.empty(); });
+    if (text_.empty() && !result_) return base::fail(std::move(result_.error()));
+    return {};
+  }
+
+  base::Result<std::size_t> read(std::span<char> out) override {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return ended_ || !text_.empty(); });
+    if (text_.empty()) {
+      if (!result_) return base::fail(result_.error());
+      return 0;
+    }
+    const std::size_t bytes = std::min(out.size(), text_.size() - taken_);
+    std::memcpy(out.data(), text_.data() + taken_, bytes);
+    taken_ += bytes;
+    if (taken_ == text_.size()) {
+      text_.clear();
+      taken_ = 0;
+      lock.unlock();
+      changed_.notify_all();
+    }
+    return bytes;
+  }
+
+ private:
+  void run(const Writer& writer) {
+    base::Status result = writer([this](std::string_view text) { return emit(text); });
+    {
+      const std::lock_guard lock(mutex_);
+      result_ = std::move(result);
+      ended_ = true;
+    }
+    changed_.notify_all();
+  }
+
+  bool emit(std::string_view text) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock,
+                  [&] { return unwanted_ || text_.empty() || text_.size() + text.size() <= kAheadBytesMax; });
+    if (unwanted_) return false;
+    text_ += text;
+    lock.unlock();
+    changed_.notify_all();
+    return true;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string text_;  // guarded by mutex_, as all that follows; taken up to taken_
+  std::size_t taken_ = 0;
+  bool ended_ = false;
+  bool unwanted_ = false;
+  base::Status result_{};
+  std::thread thread_;  // joined by the destructor
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Body>> pushed_body(Writer writer) {
+  auto body = std::make_unique<PushedBody>();
+  if (auto started = body->start(std::move(writer)); !started) return base::fail(std::move(started.error()));
+  return body;
+}
+
+}  // namespace flowtally::api
