@@ -77,6 +77,7 @@ struct JournalReader::Inner {
   std::string directory;
   ScanOptions options;
   Sequence place = 0;  ///< of the next record; 0: the oldest
+  Sequence before = std::numeric_limits<Sequence>::max();
   std::optional<Source> source;
   FrameBuffer buffer;
   ScanCounts counts;
@@ -249,6 +250,7 @@ Result<std::optional<Step>> JournalReader::Inner::next_sealed() {
 
 Result<Step> JournalReader::Inner::next() {
   while (true) {
+    if (place >= before) return Step(AtEnd{});
     auto step = !source ? locate() : source->raw ? next_raw() : next_sealed();
     if (!step) return fail(std::move(step.error()));
     if (*step) return **step;
@@ -370,6 +372,7 @@ Result<JournalReader> JournalReader::open(const std::string& directory, ScanOpti
 }
 
 Status JournalReader::seek(Sequence next) { return inner_->seek(next); }
+void JournalReader::stop_before(Sequence end) noexcept { inner_->before = end; }
 Status JournalReader::seek_time(std::int64_t time_ns) { return inner_->seek_time(time_ns); }
 Status JournalReader::seek_end() {
   const auto end = inner_->end();

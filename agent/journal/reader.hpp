@@ -79,6 +79,9 @@ class JournalReader {
   /// Behind the last record.
   [[nodiscard]] base::Status seek_end();
 
+  /// next() is at the end before record `end`: for readers that share a journal's records among them.
+  void stop_before(Sequence end) noexcept;
+
   /// With an Error the place stays: the next call tries again. kUnsupported: a newer version wrote what
   /// comes.
   [[nodiscard]] base::Result<Step> next();
