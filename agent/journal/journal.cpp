@@ -213,7 +213,7 @@ Status Journal::sync() {
 
 std::optional<RecordKey> Journal::last_key() const { return inner_->last_key; }
 
-Result<std::optional<SealedFile>> Journal::seal_one() {
+Result<std::optional<SealedFile>> Journal::seal_one(const std::stop_token& stop) {
   std::optional<Sequence> first;
   {
     const std::lock_guard guard(inner_->mutex);
@@ -223,16 +223,16 @@ Result<std::optional<SealedFile>> Journal::seal_one() {
     }
   }
   if (!first) return std::nullopt;
-  auto sealed = seal_segment(inner_->files, inner_->options.directory, *first, inner_->options.seal);
-  if (!sealed) return fail(std::move(sealed.error()));
+  auto sealed = seal_segment(inner_->files, inner_->options.directory, *first, inner_->options.seal, stop);
+  if (!sealed || !*sealed) return sealed;
   const std::lock_guard guard(inner_->mutex);
   for (SegmentInfo& segment : inner_->segments) {
     if (segment.first != *first) continue;
     segment.sealed = true;
-    segment.bytes = sealed->bytes;
-    segment.records = sealed->trailer.records;
+    segment.bytes = (*sealed)->bytes;
+    segment.records = (*sealed)->trailer.records;
   }
-  return *sealed;
+  return sealed;
 }
 
 Result<Removed> Journal::retain() {

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -85,8 +86,9 @@ class Journal {
   /// The key of the last record; nothing if there is none, or if it was damaged.
   [[nodiscard]] std::optional<RecordKey> last_key() const;
 
-  /// Seals the oldest full segment; nothing if there is none. Takes about half a second for 64 MiB.
-  [[nodiscard]] base::Result<std::optional<SealedFile>> seal_one();
+  /// Seals the oldest full segment; nothing if there is none, or if it was told to stop meanwhile. Takes
+  /// about half a second for 64 MiB.
+  [[nodiscard]] base::Result<std::optional<SealedFile>> seal_one(const std::stop_token& stop = {});
   /// Removes the oldest segments beyond the limits of size and age, never the newest; what it removed.
   [[nodiscard]] base::Result<Removed> retain();
 

@@ -148,8 +148,8 @@ Result<SealedFile> Sealer::finish(Sequence next, const std::optional<RecordKey>&
                     .lost = next - trailer_.first - trailer_.records};
 }
 
-Result<SealedFile> write_aside(FileSystem& files, const std::string& aside, RawSegment& raw,
-                               const SealOptions& options) {
+Result<std::optional<SealedFile>> write_aside(FileSystem& files, const std::string& aside, RawSegment& raw,
+                                              const SealOptions& options, const std::stop_token& stop) {
   const auto records = raw.published();
   if (!records) return fail(records.error());
   auto file = files.open(aside, OpenMode::kCreate);
@@ -157,6 +157,7 @@ Result<SealedFile> write_aside(FileSystem& files, const std::string& aside, RawS
   Sealer sealer(std::move(*file), raw.first(), options);
   std::optional<RecordKey> last_key = raw.previous_key();
   for (std::uint64_t position = 0; position < *records; ++position) {
+    if (stop.stop_requested()) return std::nullopt;
     const auto record = raw.read(position);
     if (!record) return fail(record.error());
     last_key = std::nullopt;
@@ -165,7 +166,9 @@ Result<SealedFile> write_aside(FileSystem& files, const std::string& aside, RawS
     if (auto added = sealer.add(raw.first() + position, record->entry, record->line); !added)
       return fail(std::move(added.error()));
   }
-  return sealer.finish(raw.first() + *records, last_key);
+  auto sealed = sealer.finish(raw.first() + *records, last_key);
+  if (!sealed) return fail(std::move(sealed.error()));
+  return *sealed;
 }
 
 }  // namespace
@@ -178,8 +181,9 @@ Status remove_raw(FileSystem& files, const std::string& directory, Sequence firs
   return {};
 }
 
-Result<SealedFile> seal_segment(FileSystem& files, const std::string& directory, Sequence first,
-                                const SealOptions& options) {
+Result<std::optional<SealedFile>> seal_segment(FileSystem& files, const std::string& directory,
+                                               Sequence first, const SealOptions& options,
+                                               const std::stop_token& stop) {
   const std::string path = segment_path(directory, first, kSealedSuffix);
   const std::string aside = path + std::string(kAsideSuffix);
   const auto failed = [&](Error error) {
@@ -188,8 +192,12 @@ Result<SealedFile> seal_segment(FileSystem& files, const std::string& directory,
   };
   auto raw = RawSegment::open(files, directory, first);
   if (!raw) return failed(std::move(raw.error()));
-  auto sealed = write_aside(files, aside, *raw, options);
+  auto sealed = write_aside(files, aside, *raw, options, stop);
   if (!sealed) return failed(std::move(sealed.error()));
+  if (!*sealed) {
+    static_cast<void>(files.remove(aside));
+    return sealed;
+  }
   if (auto renamed = files.rename(aside, path); !renamed) return failed(std::move(renamed.error()));
   if (auto synced = files.sync_directory(directory); !synced) return failed(std::move(synced.error()));
   // Sealed it is; files that cannot be removed are removed by the next recovery.

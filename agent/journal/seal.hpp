@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <stop_token>
 #include <string>
 
 #include "base/result.hpp"
@@ -24,9 +26,12 @@ struct SealedFile {
 
 /// Writes the sealed file aside, syncs it, renames it, syncs the directory and then removes the files that it
 /// stands for; a crash at any point leaves one good version. Damaged records are left out, their numbers
-/// become a gap. With an Error the segment is as it was. Memory: two frames and the index.
-[[nodiscard]] base::Result<SealedFile> seal_segment(FileSystem& files, const std::string& directory,
-                                                    Sequence first, const SealOptions& options);
+/// become a gap. With an Error, or with nothing because it was told to stop, the segment is as it was.
+/// Memory: two frames and the index.
+[[nodiscard]] base::Result<std::optional<SealedFile>> seal_segment(FileSystem& files,
+                                                                   const std::string& directory,
+                                                                   Sequence first, const SealOptions& options,
+                                                                   const std::stop_token& stop);
 
 /// Removes the files of the open form, lines first: an index without lines is known to be left over.
 [[nodiscard]] base::Status remove_raw(FileSystem& files, const std::string& directory, Sequence first);
