@@ -42,6 +42,7 @@ constexpr Layer kLayers[] = {
     {"agent/record", "base model record", "fmt simdjson.h"},
     {"agent/identity", "base model identity", "fmt simdjson.h curl yaml-cpp"},
     {"agent/journal", "base journal", "fmt zstd.h xxhash.h"},
+    {"agent/query", "base model record journal query", "fmt"},
     {"agent/api", "base model flowtally journal record query api",
      "fmt microhttpd.h prometheus systemd zlib.h"},
     {"agent/demo", "base model demo", "fmt"},
