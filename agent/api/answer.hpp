@@ -28,11 +28,11 @@ class Body {
   [[nodiscard]] virtual base::Result<std::size_t> read(std::span<char> out) = 0;
 };
 
-inline constexpr std::string_view kJson = "application/json";
+inline constexpr std::string_view kJsonType = "application/json";
 
 struct Answer {
   unsigned status = 200;
-  std::string content_type{kJson};
+  std::string content_type{kJsonType};
   std::vector<std::pair<std::string, std::string>> headers{};
   std::string text{};
   std::unique_ptr<Body> body{};  ///< instead of the text

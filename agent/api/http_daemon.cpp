@@ -79,7 +79,7 @@ Connection* connection_of(MHD_Connection* http) noexcept {
 
 /// Over the Unix socket a copy in memory is quicker than any compression.
 void compress(Answer& answer, const Request& request) {
-  if (request.caller.local || !answer.body || answer.content_type != kJson) return;
+  if (request.caller.local || !answer.body || answer.content_type != kJsonType) return;
   answer.headers.emplace_back("Vary", "Accept-Encoding");
   if (!accepts(request.accept_encoding, "gzip")) return;
   auto gzip = gzip_body(std::move(answer.body));

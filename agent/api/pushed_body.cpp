@@ -14,7 +14,7 @@ namespace {
 
 class PushedBody final : public Body {
  public:
-  PushedBody() = default;
+  explicit PushedBody(Pushing pushing) : pushing_(std::move(pushing)) {}
   PushedBody(const PushedBody&) = delete;
   PushedBody& operator=(const PushedBody&) = delete;
   ~PushedBody() override {
@@ -23,28 +23,24 @@ class PushedBody final : public Body {
       unwanted_ = true;
     }
     changed_.notify_all();
+    stop_.request_stop();
     if (thread_.joinable()) thread_.join();
   }
 
-  base::Status start(Writer writer) {
+  base::Status start() {
     try {
-      thread_ = std::thread([this, writer = std::move(writer)] { run(writer); });
+      thread_ = std::thread([this] { run(); });
     } catch (const std::system_error& error) {
       return base::fail(base::Error(base::ErrorCode::kResource, error.what()).during("start a thread"));
     }
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return ended_ || !text_.empty(); });
-    if (text_.empty() && !result_) return base::fail(std::move(result_.error()));
-    return {};
+    return wait_for_text(lock);
   }
 
   base::Result<std::size_t> read(std::span<char> out) override {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return ended_ || !text_.empty(); });
-    if (text_.empty()) {
-      if (!result_) return base::fail(result_.error());
-      return 0;
-    }
+    if (auto waited = wait_for_text(lock); !waited) return base::fail(std::move(waited.error()));
+    if (text_.empty()) return 0;
     const std::size_t bytes = std::min(out.size(), text_.size() - taken_);
     std::memcpy(out.data(), text_.data() + taken_, bytes);
     taken_ += bytes;
@@ -58,8 +54,20 @@ class PushedBody final : public Body {
   }
 
  private:
-  void run(const Writer& writer) {
-    base::Status result = writer([this](std::string_view text) { return emit(text); });
+  /// Until there is a text, or the end.
+  base::Status wait_for_text(std::unique_lock<std::mutex>& lock) {
+    while (!changed_.wait_for(lock, kPushedLook, [this] { return ended_ || !text_.empty(); })) {
+      if (pushing_.abandoned()) {
+        return base::fail(base::Error(base::ErrorCode::kIo, "nobody waits for the answer any more"));
+      }
+    }
+    if (text_.empty() && !result_) return base::fail(result_.error());
+    return {};
+  }
+
+  void run() {
+    base::Status result =
+        pushing_.writer([this](std::string_view text) { return emit(text); }, stop_.get_token());
     {
       const std::lock_guard lock(mutex_);
       result_ = std::move(result);
@@ -79,6 +87,8 @@ class PushedBody final : public Body {
     return true;
   }
 
+  Pushing pushing_;  // constant after construction
+  std::stop_source stop_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string text_;  // guarded by mutex_, as all that follows; taken up to taken_
@@ -91,9 +101,9 @@ class PushedBody final : public Body {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Body>> pushed_body(Writer writer) {
-  auto body = std::make_unique<PushedBody>();
-  if (auto started = body->start(std::move(writer)); !started) return base::fail(std::move(started.error()));
+base::Result<std::unique_ptr<Body>> pushed_body(Pushing pushing) {
+  auto body = std::make_unique<PushedBody>(std::move(pushing));
+  if (auto started = body->start(); !started) return base::fail(std::move(started.error()));
   return body;
 }
 

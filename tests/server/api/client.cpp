@@ -104,7 +104,10 @@ void RawClient::send(const std::string& text) const {
 
 bool RawClient::take(Clock::time_point deadline) {
   pollfd wait{.fd = fd_.get(), .events = POLLIN, .revents = 0};
-  REQUIRE(::poll(&wait, 1, milliseconds_until(deadline)) == 1);
+  if (::poll(&wait, 1, milliseconds_until(deadline)) != 1) {
+    late_ = true;
+    return false;
+  }
   std::array<char, 65536> part;
   const ssize_t bytes = ::recv(fd_.get(), part.data(), part.size(), 0);
   if (bytes <= 0) return false;
@@ -123,6 +126,7 @@ bool RawClient::read_until(const std::string& text, std::chrono::seconds deadlin
 void RawClient::wait_for_end(std::chrono::seconds deadline) {
   const auto end = Clock::now() + deadline;
   while (take(end)) continue;
+  REQUIRE_FALSE(late_);
 }
 
 void RawClient::wait_for_hang_up(std::chrono::seconds deadline) const {

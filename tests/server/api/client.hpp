@@ -37,7 +37,7 @@ class RawClient {
 
   /// As much as the other end takes now.
   void send(const std::string& text) const;
-  /// Reads until the text is there; false if the end comes first. Fails the test at the deadline.
+  /// Reads until the text is there; false if the end or the deadline comes first. Any thread.
   [[nodiscard]] bool read_until(const std::string& text,
                                 std::chrono::seconds deadline = std::chrono::seconds(20));
   /// Waits until the other end closes, reading what comes; fails the test at the deadline.
@@ -51,6 +51,7 @@ class RawClient {
 
   base::UniqueFd fd_;
   std::string text_;
+  bool late_ = false;
 };
 
 /// The built api_server, as a child. Killed in the end, if it still runs.

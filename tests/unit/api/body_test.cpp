@@ -1,4 +1,6 @@
-#include <array>
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
 #include <string>
 
 #include <zlib.h>
@@ -95,10 +97,12 @@ TEST_CASE("a writer's texts come out in order, however far it is ahead", "[unit]
   CountingBody plain(kLines);
   const std::string expected = all_of(plain, 64);
   for (const std::size_t bite : {7U, 1000U, 1'000'000U}) {
-    auto body = api::pushed_body([&](const api::Emit& emit) -> base::Status {
-      for (std::size_t line = 0; line < kLines; ++line) CHECK(emit(std::to_string(line) + "\n"));
-      return {};
-    });
+    auto body =
+        api::pushed_body({.writer = [&](const api::Emit& emit, const std::stop_token&) -> base::Status {
+          for (std::size_t line = 0; line < kLines; ++line)
+            static_cast<void>(emit(std::to_string(line) + "\n"));
+          return {};
+        }});
     REQUIRE(body.has_value());
     CHECK(all_of(**body, bite) == expected);
   }
@@ -107,31 +111,53 @@ TEST_CASE("a writer's texts come out in order, however far it is ahead", "[unit]
 TEST_CASE("a writer whose client is gone is told so, and waited for", "[unit]") {
   bool told = false;
   {
-    auto body = api::pushed_body([&](const api::Emit& emit) -> base::Status {
-      while (emit(std::string(1000, 'x'))) continue;
-      told = true;
-      return {};
-    });
+    auto body =
+        api::pushed_body({.writer = [&](const api::Emit& emit, const std::stop_token&) -> base::Status {
+          while (emit(std::string(1000, 'x'))) continue;
+          told = true;
+          return {};
+        }});
     REQUIRE(body.has_value());
   }
   CHECK(told);
 }
 
+TEST_CASE("a writer that has nothing to say is stopped when nobody waits any more", "[unit]") {
+  bool stopped = false;
+  const auto body =
+      api::pushed_body({.writer = [&](const api::Emit&, const std::stop_token& stop) -> base::Status {
+                          std::mutex mutex;
+                          std::condition_variable_any changed;
+                          std::unique_lock lock(mutex);
+                          changed.wait(lock, stop, [] { return false; });
+                          stopped = stop.stop_requested();
+                          return {};
+                        },
+                        .abandoned = [] { return true; }});
+  CHECK_FALSE(body.has_value());
+  CHECK(stopped);
+}
+
 TEST_CASE("a writer's error comes before its first text, or at its end", "[unit]") {
   const base::Error error(base::ErrorCode::kCorrupt, "broken");
-  const auto at_once = api::pushed_body([&](const api::Emit&) -> base::Status { return base::fail(error); });
+  const auto at_once =
+      api::pushed_body({.writer = [&](const api::Emit&, const std::stop_token&) -> base::Status {
+        return base::fail(error);
+      }});
   REQUIRE_FALSE(at_once.has_value());
   CHECK(at_once.error().text() == "broken");
-  auto later = api::pushed_body([&](const api::Emit& emit) -> base::Status {
-    static_cast<void>(emit("some"));
-    return base::fail(error);
-  });
+  auto later =
+      api::pushed_body({.writer = [&](const api::Emit& emit, const std::stop_token&) -> base::Status {
+        static_cast<void>(emit("some"));
+        return base::fail(error);
+      }});
   REQUIRE(later.has_value());
   std::string room(100, '\0');
   CHECK((*later)->read(room).value() == 4);
   CHECK_FALSE((*later)->read(room).has_value());
   CHECK_FALSE((*later)->read(room).has_value());
-  auto nothing = api::pushed_body([](const api::Emit&) -> base::Status { return {}; });
+  auto nothing = api::pushed_body(
+      {.writer = [](const api::Emit&, const std::stop_token&) -> base::Status { return {}; }});
   REQUIRE(nothing.has_value());
   CHECK((*nothing)->read(room).value() == 0);
 }
