@@ -10,6 +10,7 @@
 #include "api/follow_body.hpp"
 #include "api/log_body.hpp"
 #include "api/metrics.hpp"
+#include "api/query_route.hpp"
 #include "api/status_text.hpp"
 #include "api/tailnet_text.hpp"
 #include "api/time_range.hpp"
@@ -159,6 +160,7 @@ constexpr Route kRoutes[] = {
     {{"api", "v2", "tailnet", "*", "devices"}, devices},
     {{"api", "v1", "status"}, status},
     {{"api", "v1", "peers"}, peers},
+    {{"api", "v1", "query"}, answer_query},
     {{"api", "v1", "flows", "live"}, live},
     {{"metrics"}, metrics},
     {{"healthz"}, healthz},

@@ -186,6 +186,37 @@ func checkLogs(s *server, client *tailscale.Client, records, flows int) error {
 	return nil
 }
 
+// checkQuery asks for sums over all flows, which a query makes in its own way.
+func checkQuery(s *server, client *tailscale.Client) error {
+	all, err := list(client, begin, far)
+	if err != nil {
+		return err
+	}
+	answer, err := s.overSocket().Get("http://localhost/api/v1/query?" + url.Values{
+		"start": {begin.Format(time.RFC3339)}, "end": {far.Format(time.RFC3339)},
+		"filter": {"proto tcp and dst 100.64.0.0/10"}, "group_by": {"proto"},
+	}.Encode())
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	var result struct {
+		Rows []struct {
+			Flows                            int
+			TxPkts, TxBytes, RxPkts, RxBytes uint64
+		}
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&result); err != nil || len(result.Rows) != 1 {
+		return fmt.Errorf("a query has %d rows: %w", len(result.Rows), err)
+	}
+	row := result.Rows[0]
+	asked := sums{all.records, row.Flows, row.TxPkts, row.TxBytes, row.RxPkts, row.RxBytes}
+	if asked != all {
+		return fmt.Errorf("a query has %+v, the listing %+v", asked, all)
+	}
+	return nil
+}
+
 func checkErrors(client *tailscale.Client) error {
 	if _, err := list(client, far, begin); err == nil || !strings.Contains(err.Error(), "HTTP 400") {
 		return fmt.Errorf("an end before the start gave: %v", err)
@@ -259,7 +290,7 @@ func run(arguments []string) error {
 	}
 	defer s.stop()
 	client := &tailscale.Client{BaseURL: localhost("localhost"), HTTP: s.overSocket()}
-	return errors.Join(checkLogs(s, client, records, flows), checkErrors(client), checkDevices(client),
+	return errors.Join(checkLogs(s, client, records, flows), checkQuery(s, client), checkErrors(client), checkDevices(client),
 		checkMetrics(s.overSocket()), checkTCP(s, records, flows))
 }
 
