@@ -53,7 +53,7 @@ struct Description {
   RecordKey key{};
 };
 
-/// Reads a line of which the index was lost; nothing if it is no record.
+/// Reads a line of which the index was lost; nothing if it is no record: then it is damaged, and is lost.
 using Describe = std::function<std::optional<Description>(std::string_view line)>;
 
 /// Takes one term of a line: a hash of an address, of a port, of whatever queries ask for.

@@ -173,11 +173,11 @@ IndexEntry Recovery::entry_of(const ScannedLine& line) const {
                    .end_ns = kTimeUnknownEnd,
                    .key = {},
                    .line_hash = checksum(line.text)};
-  if (!line.whole) {
+  const auto described = line.whole && describe_ ? describe_(line.text) : std::nullopt;
+  if (!line.whole || (describe_ && !described)) {
     entry.flags = kFlagFirst | kFlagLast | kFlagLost;
     return entry;
   }
-  const auto described = describe_ ? describe_(line.text) : std::nullopt;
   if (!described) return entry;
   entry.start_ns = described->start_ns;
   entry.end_ns = described->end_ns;
@@ -202,16 +202,18 @@ Status Recovery::rebuild_run(std::size_t begin, std::size_t end) {
   }
   if (!whole || entries.size() != end - begin) return {};  // they stay bad, and become lost
   for (std::size_t at = begin; at < end; ++at) {
-    // The neighbours know where batches begin and end; inside, a line of unknown form is one of its batch.
+    // The neighbours know where batches begin and end; inside, a line of unknown form is one of its batch,
+    // and one that is no record makes its batch a damaged one.
     IndexEntry& entry = entries[at - begin];
-    if (entry.has(kFlagKeyUnknown)) entry.flags = kFlagKeyUnknown;
+    const bool record = !entry.has(kFlagLost);
+    if (!record || entry.has(kFlagKeyUnknown)) entry.flags &= kFlagKeyUnknown;
     const bool first = at == 0 || slots_[at - 1].entry.has(kFlagLast);
     entry.flags = first ? entry.flags | kFlagFirst : entry.flags & ~std::uint32_t{kFlagFirst};
     if (at + 1 == end) {
       const bool last = slots_[end].entry.has(kFlagFirst);
       entry.flags = last ? entry.flags | kFlagLast : entry.flags & ~std::uint32_t{kFlagLast};
     }
-    slots_[at] = {.entry = entry, .known = true, .good = true};
+    slots_[at] = {.entry = entry, .known = true, .good = record};
   }
   report(Kind::kIndexRebuilt, {.first = first_ + begin, .count = end - begin}, 0,
          fmt::format("{} entries of its index were damaged and are made anew from the lines", end - begin));
@@ -248,6 +250,11 @@ Status Recovery::rebuild_all() {
     report(Kind::kIndexRebuilt, {.first = first_, .count = slots_.size()}, 0,
            fmt::format("its index is missing or damaged and is made anew from the lines{}",
                        keys ? "" : "; times and keys of its records are not known any more"));
+  }
+  for (std::size_t at = 0; at < slots_.size(); ++at) {
+    const IndexEntry& entry = slots_[at].entry;
+    if (!entry.has(kFlagLost)) continue;
+    report(Kind::kRecordsLost, {.first = first_ + at, .count = 1}, entry.length, "a line is no record");
   }
   return {};
 }

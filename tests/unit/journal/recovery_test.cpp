@@ -144,6 +144,28 @@ TEST_CASE("a damaged entry before the end is made anew from its line", "[unit]")
   }
 }
 
+TEST_CASE("where the index is lost, a line that is no record is none afterwards", "[unit]") {
+  for (const bool all : {true, false}) {
+    FaultyFs files;
+    make_journal(files);
+    const std::size_t line = files.read(kLines).size() / 20;
+    std::string lines = files.read(kLines);
+    lines.replace(6 * line, 10, "XXXXXXXXXX");
+    files.write(kLines, lines);
+    if (all) {
+      files.erase(kIndex);
+    } else {
+      files.damage(kIndex, index_bytes(6) + 3);
+    }
+    auto journal = open_journal(files, {.describe = describe});
+    CHECK(reports(journal, Kind::kRecordsLost));
+    // Without an index the batches are not known, and only the line is lost.
+    CHECK(read_all(files).gaps == std::vector<Gap>{{.records = {.first = 7, .count = all ? 1U : 2U},
+                                                    .reason = Gap::Reason::kDamaged}});
+    check_appends(journal, 21);
+  }
+}
+
 TEST_CASE("a damaged line before the end loses its batch, and its numbers are told as a gap", "[unit]") {
   FaultyFs files;
   make_journal(files);
