@@ -91,8 +91,9 @@ base::Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options
     inner->token = std::move(*token);
   }
   for (Listener& listener : *listeners) {
-    FLOWTALLY_CHECK(listener.local() || inner->token.has_value());
-    const Token* const token = listener.local() || !inner->token ? nullptr : &*inner->token;
+    const Token* const needed = inner->token ? &*inner->token : nullptr;
+    FLOWTALLY_CHECK(listener.local() || needed != nullptr);
+    const Token* const token = listener.local() ? nullptr : needed;
     auto daemon = HttpDaemon::start(std::move(listener), inner->shared, token);
     if (!daemon) return fail(std::move(daemon.error()).during("start the API"));
     inner->daemons.push_back(std::move(*daemon));
