@@ -1,5 +1,6 @@
 // This file reads the line of a record as queries need it: fast where it is as our own writer makes it, and
-// by the strict reader of agent/record where it is not. Both give the same.
+// by the strict reader of agent/record where it is not. Both give the same; the fast one passes over what it
+// does not need without looking whether it is right.
 #pragma once
 
 #include <cstdint>
