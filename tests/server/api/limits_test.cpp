@@ -24,6 +24,9 @@ using std::chrono::milliseconds;
 constexpr const char* kLogs =
     "/api/v2/tailnet/-/logging/network?start=2026-11-23T00:00:00Z&end=2027-11-23T00:00:00Z";
 
+constexpr const char* kQuery =
+    "/api/v1/query?format=ndjson&start=2026-11-23T00:00:00Z&end=2027-11-23T00:00:00Z";
+
 struct Rig {
   TempDir folder;
   FakeSource source{folder.path.string()};
@@ -205,6 +208,18 @@ TEST_CASE("who comes when all places are taken waits a while, then is told to co
   CHECK(rig.metric("flowtally_api_refusals_total{reason=\"busy\"}") == "1");
 }
 
+TEST_CASE("a query whose client leaves is stopped, and its place is free", "[server]") {
+  const Rig rig({.queries = 1, .slot_wait = std::chrono::seconds(20)}, 300, 1000);
+  for (int client = 0; client < 3; ++client) {
+    RawClient raw(rig.path);
+    raw.send(get(kQuery));
+    REQUIRE(raw.read_until("\"txPkts\""));
+  }
+  const Response response = ask({.socket = rig.path, .target = std::string(kQuery) + "&group_by=proto"});
+  CHECK(response.whole);
+  CHECK_THAT(response.body, ContainsSubstring("\"flows\":300000,"));
+}
+
 TEST_CASE("the server stops at once, whatever its clients are about", "[server]") {
   Rig rig({.log_readers = 1}, 300, 1000);
   RawClient silent(rig.path);
@@ -215,6 +230,9 @@ TEST_CASE("the server stops at once, whatever its clients are about", "[server]"
   REQUIRE(stalled.read_until("\"nodeId\""));
   RawClient waiting(rig.path);  // for the place that the stalled one has
   waiting.send(get(kLogs));
+  RawClient asking(rig.path);  // a query whose rows nobody takes
+  asking.send(get(kQuery));
+  REQUIRE(asking.read_until("\"txPkts\""));
   RawClient follower(rig.path);
   follower.send(get("/api/v1/flows/live?follow=1"));
   REQUIRE(follower.read_until("retry:"));
@@ -225,6 +243,7 @@ TEST_CASE("the server stops at once, whatever its clients are about", "[server]"
   half.wait_for_end();
   stalled.wait_for_end();
   waiting.wait_for_end();
+  asking.wait_for_end();
   follower.wait_for_end();
 }
 
