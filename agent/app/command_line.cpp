@@ -64,6 +64,18 @@ void add_run(CLI::App& app, RunOptions& options) {
   app.add_option("--state-dir", options.state_dir,
                  "where the journal of records is kept (default: /var/lib/flowtally)")
       ->type_name("DIR");
+  add_parsed(app, "--retain-size", options.retained_bytes, parse_retained_bytes,
+             "size of the journal beyond which its oldest records go (default: 4G)", "SIZE");
+  add_parsed(app, "--retain-age", options.retained_age_ms, parse_retained_age,
+             "age at which records go, such as 30d (default: none)", "TIME");
+  const std::map<std::string, journal::SyncPolicy> policies = {{"window", journal::SyncPolicy::kEachBatch},
+                                                               {"second", journal::SyncPolicy::kInterval},
+                                                               {"never", journal::SyncPolicy::kNever}};
+  app.add_option("--fsync", options.sync,
+                 "when records are synced to the disk: with each window, once a second, or when the kernel "
+                 "likes to (default: window)")
+      ->transform(CLI::CheckedTransformer(policies))
+      ->type_name("WHEN");
   app.add_option("--output", options.output, "file to append a copy of the records to; - is stdout")
       ->type_name("FILE");
   app.add_flag_callback(

@@ -9,6 +9,7 @@
 
 #include "app/exit_code.hpp"
 #include "capture/attachment.hpp"
+#include "journal/journal.hpp"
 
 namespace flowtally::app {
 
@@ -17,6 +18,9 @@ struct RunOptions {
   std::chrono::milliseconds interval{5000};
   std::optional<std::string> output;  ///< none: no copy; without a journal, stdout
   std::string state_dir = "/var/lib/flowtally";
+  std::uint64_t retained_bytes = std::uint64_t{4} << 30U;  ///< of the journal; then the oldest records go
+  std::int64_t retained_age_ms = 0;                        ///< 0: any age
+  journal::SyncPolicy sync = journal::SyncPolicy::kEachBatch;
   bool journal = true;  ///< false: nothing is kept on disk, nothing is pinned, nobody is answered
   bool fresh = false;
   std::string socket = "/run/flowtally/flowtally.sock";

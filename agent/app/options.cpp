@@ -59,6 +59,36 @@ base::Result<std::uint32_t> parse_flows_max(std::string_view text) {
                         .advise(fmt::format("Choose a number from {} to {}", kFlowsMaxMin, kFlowsMaxMax)));
 }
 
+base::Result<std::uint64_t> parse_retained_bytes(std::string_view text) {
+  constexpr std::string_view kUnits = "KMGT";
+  constexpr std::uint64_t kNumberMax = std::uint64_t{1} << 23U;  // of terabytes: 63 bits
+  std::uint64_t number = 0;
+  std::string_view unit;
+  if (split_number(text, number, unit) && unit.size() == 1 && number <= kNumberMax) {
+    const std::size_t power = kUnits.find(unit.front());
+    if (power != std::string_view::npos) {
+      const std::uint64_t bytes = number << (10 * (power + 1));
+      if (bytes >= kRetainedBytesMin) return bytes;
+    }
+  }
+  return base::fail(invalid(fmt::format("\"{}\" is no size of a journal", text))
+                        .advise("Write 500M, 4G or 1T; 1M is the least"));
+}
+
+base::Result<std::int64_t> parse_retained_age(std::string_view text) {
+  constexpr std::pair<char, std::int64_t> kUnits[] = {
+      {'m', 60'000}, {'h', 3'600'000}, {'d', 86'400'000}, {'w', 604'800'000}};
+  constexpr std::uint64_t kNumberMax = 1'000'000;
+  std::uint64_t number = 0;
+  std::string_view unit;
+  if (split_number(text, number, unit) && unit.size() == 1 && number > 0 && number <= kNumberMax) {
+    for (const auto& [name, factor] : kUnits) {
+      if (unit.front() == name) return static_cast<std::int64_t>(number) * factor;
+    }
+  }
+  return base::fail(invalid(fmt::format("\"{}\" is no age", text)).advise("Write 90m, 12h, 30d or 8w"));
+}
+
 base::Result<std::string> parse_node_id(std::string_view text) {
   const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
   if (!text.empty() && text.size() <= kNodeIdBytesMax && printable) return std::string(text);

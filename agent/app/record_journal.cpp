@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "query/terms.hpp"
 #include "record/boot_hash.hpp"
 
 namespace flowtally::app {
@@ -31,11 +32,27 @@ base::Result<std::unique_ptr<RecordJournal>> RecordJournal::open(const RecordJou
   auto opened = journal::Journal::open({.directory = directory,
                                         .sync = options.sync,
                                         .retained_bytes_max = options.retained_bytes_max,
-                                        .retained_age_ms_max = options.retained_age_ms_max});
+                                        .retained_age_ms_max = options.retained_age_ms_max,
+                                        .seal = {.terms_of = query::terms_of},
+                                        .describe = query::describe});
   if (!opened) return base::fail(std::move(opened.error()).during("open the journal of flows"));
   tell(opened->recovery(), directory, logger);
-  return std::unique_ptr<RecordJournal>(
+  std::unique_ptr<RecordJournal> made(
       new RecordJournal(std::move(*opened), directory, record::boot_hash(boot_id)));
+  // What the keeper cannot do it says itself: it is told of once for as long as it lasts.
+  const auto tell_failure = [&logger, directory, failing = false](const journal::KeeperState& state) mutable {
+    if (failing == state.failing_since.has_value()) return;
+    failing = !failing;
+    if (failing) {
+      logger.error("{}; records go on being appended, sealing and removing are tried again", state.failure);
+    } else {
+      logger.info("{} is being sealed and shortened again", directory);
+    }
+  };
+  auto keeper = journal::JournalKeeper::start(made->journal_, {.after_round = tell_failure});
+  if (!keeper) return base::fail(std::move(keeper.error()).during("start the journal's keeper"));
+  made->keeper_ = std::move(*keeper);
+  return made;
 }
 
 bool RecordJournal::has(std::uint64_t epoch) const {
@@ -64,6 +81,7 @@ base::Status RecordJournal::append() {
     entry.key.parts = static_cast<std::uint32_t>(lines_.size());
   }
   if (auto appended = journal_.append(batch); !appended) return base::fail(std::move(appended.error()));
+  keeper_->poke();
   return {};
 }
 

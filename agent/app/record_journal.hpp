@@ -12,6 +12,7 @@
 
 #include "base/result.hpp"
 #include "journal/journal.hpp"
+#include "journal/keeper.hpp"
 #include "model/classified_window.hpp"
 
 namespace flowtally::app {
@@ -59,6 +60,7 @@ class RecordJournal {
   std::uint64_t boot_;
   journal::Entry of_window_{};
   std::vector<std::string> lines_;
+  std::unique_ptr<journal::JournalKeeper> keeper_;  ///< the last member: it ends before the journal goes
 };
 
 }  // namespace flowtally::app

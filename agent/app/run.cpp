@@ -56,7 +56,11 @@ base::Result<AgentOptions> agent_options(const RunOptions& options) {
 base::Result<std::unique_ptr<RecordJournal>> open_journal(const RunOptions& options, spdlog::logger& logger) {
   auto boot = boot_id();
   if (!boot) return base::fail(std::move(boot.error()));
-  return RecordJournal::open({.state_dir = options.state_dir}, std::move(*boot), logger);
+  return RecordJournal::open({.state_dir = options.state_dir,
+                              .sync = options.sync,
+                              .retained_bytes_max = options.retained_bytes,
+                              .retained_age_ms_max = options.retained_age_ms},
+                             std::move(*boot), logger);
 }
 
 base::Result<std::unique_ptr<api::Server>> start_server(const RunOptions& options, AgentView& view) {
