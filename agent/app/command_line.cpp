@@ -141,10 +141,60 @@ void add_check(CLI::App& app, CheckOptions& options) {
   app.add_flag("--json", options.json, "findings as JSON");
 }
 
+void add_socket(CLI::App& app, std::string& socket) {
+  app.add_option("--socket", socket,
+                 "Unix socket of the agent that is asked (default: /run/flowtally/flowtally.sock)")
+      ->type_name("PATH");
+}
+
+void add_filter(CLI::App& app, std::vector<std::string>& filter) {
+  app.add_option("filter", filter,
+                 "which connections, such as: proto tcp and port 443 and bytes '>' 1M (default: all)")
+      ->type_name("FILTER");
+}
+
+void add_ask(CLI::App& app, AskOptions& options) {
+  add_socket(app, options.socket);
+  app.add_flag("--json", options.json, "the agent's answer as it is");
+}
+
+void add_tail(CLI::App& app, TailOptions& options) {
+  add_filter(app, options.filter);
+  add_socket(app, options.socket);
+  app.add_flag("--json", options.json, "a JSON object on each line, for each connection");
+}
+
+void add_query(CLI::App& app, QueryOptions& options) {
+  add_filter(app, options.filter);
+  app.add_option("--since", options.text.since, "from so long ago on, such as 90s, 15m, 2h, 3d")
+      ->type_name("AGE");
+  app.add_option("--start", options.text.start,
+                 "from then on: 03:12, yesterday, 2026-11-23, \"2026-11-23 03:12\", RFC 3339")
+      ->type_name("TIME")
+      ->excludes("--since");
+  app.add_option("--end", options.text.end, "up to then (default: now)")->type_name("TIME");
+  app.add_option("--group-by", options.text.group_by,
+                 "sums instead of connections, by src, dst, port, proto, peer, user, tag, class, node, "
+                 "time:5m; several with commas")
+      ->type_name("COLUMNS");
+  app.add_option("--sort", options.text.sort, "a column of the answer; -bytes: most first")
+      ->type_name("COLUMN");
+  app.add_option("--limit", options.text.limit, "so many rows (default: all)")->type_name("N");
+  add_parsed(app, "--output", options.format, parse_format, "table, json, ndjson or csv (default: table)",
+             "FORM");
+  app.add_flag("--json", options.json, "the same as --output json")->excludes("--output");
+  add_socket(app, options.socket);
+  app.add_option("--state-dir", options.state_dir,
+                 "read the journal of a run there, without asking an agent; none need run")
+      ->type_name("DIR")
+      ->excludes("--socket");
+}
+
 constexpr const char* kExitCodes =
     "Exit codes: 0 done; 1 something failed while running; 2 the command line is wrong; 3 this host lacks "
     "something\n"
-    "(see `flowtally check`); 4 counts did not add up.";
+    "(see `flowtally check`); 4 counts did not add up; 5 no agent answers on the socket; 130 a question was "
+    "ended by Ctrl-C.";
 
 }  // namespace
 
@@ -157,17 +207,29 @@ ExitCode run_command_line(int argc, char** argv) {
   DemoOptions demo_options;
   CheckOptions check_options;
   DetachOptions detach_options;
+  AskOptions ask_options;
+  TailOptions tail_options;
+  QueryOptions query_options;
   CLI::App* const run_command = app.add_subcommand("run", "count an interface and write flow-log records");
   CLI::App* const demo_command =
       app.add_subcommand("demo", "make a small tailnet in network namespaces and prove the counts");
   CLI::App* const check_command = app.add_subcommand("check", "tell what this kernel and these rights allow");
   CLI::App* const detach_command = app.add_subcommand(
       "detach", "end the counting that goes on between runs, and remove what is left of it");
+  CLI::App* const status_command = app.add_subcommand("status", "tell how the running agent is doing");
+  CLI::App* const query_command =
+      app.add_subcommand("query", "find connections in the journal, or sums over groups of them");
+  CLI::App* const tail_command = app.add_subcommand("tail", "show connections as they are recorded");
+  CLI::App* const peers_command = app.add_subcommand("peers", "list the nodes that the agent knows");
   CLI::App* const version_command = app.add_subcommand("version", "print the version");
   add_run(*run_command, run_options);
   add_demo(*demo_command, demo_options);
   add_check(*check_command, check_options);
   add_detach(*detach_command, detach_options);
+  add_ask(*status_command, ask_options);
+  add_ask(*peers_command, ask_options);
+  add_tail(*tail_command, tail_options);
+  add_query(*query_command, query_options);
 
   try {
     app.parse(argc, argv);
@@ -178,6 +240,10 @@ ExitCode run_command_line(int argc, char** argv) {
   if (demo_command->parsed()) return demo(demo_options);
   if (check_command->parsed()) return check(check_options);
   if (detach_command->parsed()) return detach(detach_options);
+  if (status_command->parsed()) return status(ask_options);
+  if (query_command->parsed()) return query(std::move(query_options));
+  if (tail_command->parsed()) return tail(tail_options);
+  if (peers_command->parsed()) return peers(ask_options);
   if (version_command->parsed()) return version();
   return ExitCode::kUsage;
 }

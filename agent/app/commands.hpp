@@ -1,4 +1,4 @@
-// This file lists the subcommands that need no running daemon, each with what the command line gave it.
+// This file lists the subcommands, each with what the command line gave it.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,9 @@
 
 #include "app/exit_code.hpp"
 #include "capture/attachment.hpp"
+#include "cli/answer.hpp"
 #include "journal/journal.hpp"
+#include "query/query.hpp"
 
 namespace flowtally::app {
 
@@ -58,12 +60,39 @@ struct CheckOptions {
   bool json = false;
 };
 
+inline constexpr const char* kSocketPath = "/run/flowtally/flowtally.sock";
+
+/// Of `status` and `peers`.
+struct AskOptions {
+  std::string socket = kSocketPath;  ///< of the agent that is asked
+  bool json = false;
+};
+
+struct TailOptions {
+  std::string socket = kSocketPath;
+  std::vector<std::string> filter;  ///< its words; none: everything
+  bool json = false;
+};
+
+struct QueryOptions {
+  std::string socket = kSocketPath;
+  std::string state_dir;  ///< of a run whose journal is read, without asking an agent; empty: ask
+  std::vector<std::string> filter;
+  query::QueryText text;  ///< but for the filter
+  cli::Format format = cli::Format::kTable;
+  bool json = false;
+};
+
 [[nodiscard]] ExitCode run(const RunOptions& options);
 [[nodiscard]] ExitCode demo(const DemoOptions& options);
 [[nodiscard]] ExitCode check(const CheckOptions& options);
 /// Takes off everything that runs which are over have left in the kernel.
 [[nodiscard]] ExitCode detach(const DetachOptions& options);
 [[nodiscard]] ExitCode version();
+[[nodiscard]] ExitCode status(const AskOptions& options);
+[[nodiscard]] ExitCode peers(const AskOptions& options);
+[[nodiscard]] ExitCode tail(const TailOptions& options);
+[[nodiscard]] ExitCode query(QueryOptions options);
 
 /// Reads the command line and runs what it names. Prints what is wrong with it to stderr.
 [[nodiscard]] ExitCode run_command_line(int argc, char** argv);

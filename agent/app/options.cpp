@@ -104,4 +104,10 @@ base::Result<std::string> parse_interface(std::string_view text) {
                         .advise("Give 1 to 15 characters without slash, colon or space, such as tailscale0"));
 }
 
+base::Result<cli::Format> parse_format(std::string_view text) {
+  if (const auto format = cli::format_of(text)) return *format;
+  return base::fail(
+      invalid(fmt::format("\"{}\" is no form of output", text)).advise("Give table, json, ndjson or csv"));
+}
+
 }  // namespace flowtally::app

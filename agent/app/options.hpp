@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "cli/answer.hpp"
 
 namespace flowtally::app {
 
@@ -38,5 +39,8 @@ inline constexpr std::uint64_t kRetainedBytesMin = std::uint64_t{1} << 20U;
 
 /// A name that the kernel would take for a device.
 [[nodiscard]] base::Result<std::string> parse_interface(std::string_view text);
+
+/// "table", "json", "ndjson", "csv".
+[[nodiscard]] base::Result<cli::Format> parse_format(std::string_view text);
 
 }  // namespace flowtally::app

@@ -45,6 +45,7 @@ constexpr Layer kLayers[] = {
     {"agent/query", "base model record journal query", "fmt"},
     {"agent/api", "base model flowtally journal record query api",
      "fmt microhttpd.h prometheus systemd zlib.h"},
+    {"agent/cli", "base model record query cli", "fmt simdjson.h curl"},
     {"agent/demo", "base model demo", "fmt"},
     {"agent/app", "base model capture flow record identity journal query api cli demo app",
      "fmt spdlog CLI systemd"},

@@ -1,0 +1,44 @@
+// This file lists the commands that ask an agent, each with what the command line gave it. They print to the
+// console and say there what went wrong.
+#pragma once
+
+#include <string>
+
+#include "base/clock.hpp"
+#include "cli/answer.hpp"
+#include "cli/console.hpp"
+#include "cli/outcome.hpp"
+#include "query/query.hpp"
+
+namespace flowtally::cli {
+
+struct StatusOptions {
+  std::string socket{};
+  bool json = false;  ///< the agent's own answer
+};
+[[nodiscard]] Outcome show_status(const StatusOptions& options, Console& console);
+
+struct PeersOptions {
+  std::string socket{};
+  bool json = false;
+};
+[[nodiscard]] Outcome show_peers(const PeersOptions& options, Console& console);
+
+struct QueryOptions {
+  std::string socket{};
+  query::QueryText text{};
+  Format format = Format::kTable;
+  std::string journal{};  ///< the directory of one, to be read without an agent; empty: ask the agent
+  unsigned threads = 1;   ///< that read it
+};
+[[nodiscard]] Outcome run_query(const QueryOptions& options, Console& console);
+
+struct TailOptions {
+  std::string socket{};
+  std::string filter{};
+  bool json = false;  ///< a JSON object for each connection
+};
+/// Ends with kStopped, or when the reader of stdout goes.
+[[nodiscard]] Outcome follow(const TailOptions& options, Console& console);
+
+}  // namespace flowtally::cli
