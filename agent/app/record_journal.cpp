@@ -1,11 +1,14 @@
 #include "app/record_journal.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/clock.hpp"
 #include "query/terms.hpp"
 #include "record/boot_hash.hpp"
+#include "record/text.hpp"
 
 namespace flowtally::app {
 namespace {
@@ -72,11 +75,16 @@ void RecordJournal::add(std::string_view line) { lines_.emplace_back(line); }
 
 base::Status RecordJournal::append() {
   if (lines_.empty()) return {};
+  logged_ns_ = std::max(logged_ns_, base::now().wall_ns);
+  const std::string logged = fmt::format("{{\"logged\":\"{}\",", record::time_text(logged_ns_));
+  std::vector<std::string> stamped;
+  stamped.reserve(lines_.size());
   std::vector<journal::Entry> batch;
   batch.reserve(lines_.size());
   for (const std::string& line : lines_) {
+    stamped.push_back(logged + line.substr(1));  // behind the brace
     journal::Entry& entry = batch.emplace_back(of_window_);
-    entry.line = line;
+    entry.line = stamped.back();
     entry.key.part = static_cast<std::uint32_t>(batch.size());
     entry.key.parts = static_cast<std::uint32_t>(lines_.size());
   }

@@ -43,6 +43,7 @@ class RecordJournal {
   /// The records of a window, one after the other, each with its line end; then append() takes them all at
   /// once or, with an Error, not at all: it can be repeated, and nothing is lost by that. A window without
   /// records is appended by doing nothing.
+  /// In the journal each line has the time of the append in front, as `logged`.
   void begin(const model::Window& window);
   void add(std::string_view line);
   [[nodiscard]] base::Status append();
@@ -59,6 +60,8 @@ class RecordJournal {
   std::string directory_;
   std::uint64_t boot_;
   journal::Entry of_window_{};
+  std::int64_t logged_ns_ =
+      0;  ///< of the latest append; it never goes back, so that nobody who polls misses one
   std::vector<std::string> lines_;
   std::unique_ptr<journal::JournalKeeper> keeper_;  ///< the last member: it ends before the journal goes
 };

@@ -8,9 +8,7 @@
 // and writes it again. Every error is shown at its place.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -71,34 +69,6 @@ std::string_view name_of(Field field) { return std::ranges::find(kFields, field,
 bool is_number_field(Field field) { return field >= Field::kBytes && field <= Field::kRxPackets; }
 bool is_port_field(Field field) { return field >= Field::kSrcPort && field <= Field::kPort; }
 bool is_address_field(Field field) { return field >= Field::kSrc && field <= Field::kHost; }
-
-/// "1M", "64Ki", "1500"; K, M, G, T are powers of 1000, Ki … of 1024.
-std::optional<std::uint64_t> read_amount(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc{}) return std::nullopt;
-  std::string unit =
-      lower(std::string_view(parsed.ptr, static_cast<std::size_t>(text.data() + text.size() - parsed.ptr)));
-  if (unit.ends_with('b')) unit.pop_back();  // "1MB", "1MiB"
-  const std::uint64_t base = unit.ends_with('i') ? 1024 : 1000;
-  if (unit.ends_with('i')) unit.pop_back();
-  constexpr std::string_view kUnits = "kmgt";
-  if (unit.empty()) return base == 1000 ? std::optional(number) : std::nullopt;
-  const std::size_t power = kUnits.find(unit);
-  if (unit.size() != 1 || power == std::string_view::npos) return std::nullopt;
-  for (std::size_t step = 0; step <= power; ++step) {
-    if (number > std::numeric_limits<std::uint64_t>::max() / base) return std::nullopt;
-    number *= base;
-  }
-  return number;
-}
-
-std::optional<std::uint16_t> read_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size()) return port;
-  return service_port(text);
-}
 
 constexpr std::string_view kSpaces = " \t\r\n";
 constexpr std::string_view kEndOfWord = " \t\r\n()=<>!&|\"";
@@ -213,7 +183,7 @@ class FilterParser {
         return refuse(place, fmt::format("`{}` is no class: write virtual, subnet, exit or physical", value));
       condition.from = static_cast<std::uint64_t>(*traffic_class);
     } else if (is_number_field(condition.field)) {
-      const auto amount = read_amount(value);
+      const auto amount = amount_of(value);
       if (!amount) return refuse(place, fmt::format("`{}` is no amount: write 1500, 64K, 1M or 2Gi", value));
       condition.from = *amount;
     } else if (is_port_field(condition.field)) {
@@ -237,8 +207,8 @@ class FilterParser {
     const std::size_t dash = value.find('-');
     const bool is_range =
         dash != std::string::npos && value.find_first_not_of("0123456789-") == std::string::npos;
-    const auto from = read_port(is_range ? std::string_view(value).substr(0, dash) : std::string_view(value));
-    const auto to = is_range ? read_port(std::string_view(value).substr(dash + 1)) : from;
+    const auto from = port_of(is_range ? std::string_view(value).substr(0, dash) : std::string_view(value));
+    const auto to = is_range ? port_of(std::string_view(value).substr(dash + 1)) : from;
     if (!from || !to || *from > *to) {
       return refuse(place,
                     fmt::format("`{}` is no port: write 443, 8000-8100 or a service such as https", value));

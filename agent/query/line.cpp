@@ -152,7 +152,12 @@ bool take_time(Scanner& scan, std::int64_t& time_ns) {
 bool scan_line(std::string_view text, Line& line) {
   Scanner scan(text);
   std::string_view skipped;
-  if (!scan.take("{\"nodeId\":\"") || !scan.take_plain_string(skipped)) return false;
+  if (scan.take("{\"logged\":\"")) {  // what the journal has in front
+    if (!scan.take_plain_string(skipped) || !scan.take(",\"nodeId\":\"")) return false;
+  } else if (!scan.take("{\"nodeId\":\"")) {
+    return false;
+  }
+  if (!scan.take_plain_string(skipped)) return false;
   line.node_id = skipped;
   if (!scan.take(",\"start\":\"") || !take_time(scan, line.start_ns)) return false;
   if (!scan.take(",\"end\":\"") || !take_time(scan, line.end_ns)) return false;

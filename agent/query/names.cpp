@@ -4,7 +4,9 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
+#include <limits>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -181,6 +183,34 @@ bool name_matches(std::string_view pattern, std::string_view name) noexcept {
   if (name.ends_with('.')) name.remove_suffix(1);
   if (pattern.ends_with('.')) pattern.remove_suffix(1);
   return glob_matches(pattern, name) || glob_matches(pattern, name.substr(0, name.find('.')));
+}
+
+/// "1M", "64Ki", "1500"; K, M, G, T are powers of 1000, Ki … of 1024.
+std::optional<std::uint64_t> amount_of(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc{}) return std::nullopt;
+  std::string unit =
+      lower(std::string_view(parsed.ptr, static_cast<std::size_t>(text.data() + text.size() - parsed.ptr)));
+  if (unit.ends_with('b')) unit.pop_back();  // "1MB", "1MiB"
+  const std::uint64_t base = unit.ends_with('i') ? 1024 : 1000;
+  if (unit.ends_with('i')) unit.pop_back();
+  constexpr std::string_view kUnits = "kmgt";
+  if (unit.empty()) return base == 1000 ? std::optional(number) : std::nullopt;
+  const std::size_t power = kUnits.find(unit);
+  if (unit.size() != 1 || power == std::string_view::npos) return std::nullopt;
+  for (std::size_t step = 0; step <= power; ++step) {
+    if (number > std::numeric_limits<std::uint64_t>::max() / base) return std::nullopt;
+    number *= base;
+  }
+  return number;
+}
+
+std::optional<std::uint16_t> port_of(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size()) return port;
+  return service_port(text);
 }
 
 }  // namespace flowtally::query

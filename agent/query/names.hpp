@@ -17,6 +17,10 @@ namespace flowtally::query {
 [[nodiscard]] std::string protocol_name(std::uint8_t proto);
 /// Names of /etc/services that people use, without reading that file.
 [[nodiscard]] std::optional<std::uint16_t> service_port(std::string_view name);
+/// A number up to 65535 or a service.
+[[nodiscard]] std::optional<std::uint16_t> port_of(std::string_view text);
+/// "1500", "64K", "1M", "2Gi"; K, M, G, T are powers of 1,000, Ki and so on of 1,024.
+[[nodiscard]] std::optional<std::uint64_t> amount_of(std::string_view text);
 [[nodiscard]] std::optional<model::TrafficClass> class_of(std::string_view text);
 [[nodiscard]] std::string_view class_name(model::TrafficClass traffic_class) noexcept;
 
