@@ -38,9 +38,10 @@ class Page {
       const std::string name = status_.text(place + "/name");
       const std::string failure = status_.text(place + "/failure");
       if (status_.flag(place + "/attached")) {
+        const std::string since = place + "/attachedSince";
         add(name,
-            fmt::format("counted by {} since {}", or_dash(status_.text(place + "/mode")),
-                        when(place + "/attachedSince")),
+            fmt::format("counted by {}{}", or_dash(status_.text(place + "/mode")),
+                        status_.has(since) ? " since " + when(since) : ""),
             Mood::kGood);
         if (!status_.flag(place + "/dropsTakenOff"))
           add("", "packets that its full ring drops are counted as sent: this kernel does not tell");
@@ -52,15 +53,20 @@ class Page {
     }
   }
 
-  void traffic() {
+  void traffic(const std::optional<LiveRate>& rate) {
+    if (rate) {
+      const auto of = [&](std::uint64_t bytes, std::uint64_t packets) {
+        return rate_of(bytes, packets, rate->seconds);
+      };
+      add("now", fmt::format("sends {}; receives {}", of(rate->tx_bytes, rate->tx_packets),
+                             of(rate->rx_bytes, rate->rx_packets)));
+    }
     const double seconds = status_.seconds("/uptimeSeconds");
     for (const auto& [label, direction] : {std::pair{"sent", "tx"}, std::pair{"received", "rx"}}) {
       const std::uint64_t packets = status_.number(fmt::format("/traffic/totals/{}Pkts", direction));
       const std::uint64_t bytes = status_.number(fmt::format("/traffic/totals/{}Bytes", direction));
-      add(label, fmt::format("{} in {}; on average {}, {:.0f} packets/s", bytes_text(bytes),
-                             count_text(packets, "packet", "packets"),
-                             rate_text(seconds > 0 ? static_cast<double>(bytes) / seconds : 0),
-                             seconds > 0 ? static_cast<double>(packets) / seconds : 0));
+      add(label, fmt::format("{} in {}; on average {}", bytes_text(bytes),
+                             count_text(packets, "packet", "packets"), rate_of(bytes, packets, seconds)));
     }
   }
 
@@ -160,6 +166,11 @@ class Page {
   void add(std::string label, std::string text, Mood mood = Mood::kPlain) {
     lines_.push_back({.label = std::move(label), .text = std::move(text), .mood = mood});
   }
+  static std::string rate_of(std::uint64_t bytes, std::uint64_t packets, double seconds) {
+    if (seconds <= 0) seconds = 1;
+    return fmt::format("{} and {:.0f} packets/s", rate_text(static_cast<double>(bytes) / seconds),
+                       static_cast<double>(packets) / seconds);
+  }
   static std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
 
   void failing(const std::string& place, std::string_view what) {
@@ -193,11 +204,12 @@ class Page {
 
 }  // namespace
 
-std::vector<StatusLine> status_lines(const JsonDocument& status, const query::ZoneOffset& zone) {
+std::vector<StatusLine> status_lines(const JsonDocument& status, const std::optional<LiveRate>& rate,
+                                     const query::ZoneOffset& zone) {
   Page page(status, zone);
   page.agent();
   page.devices();
-  page.traffic();
+  page.traffic(rate);
   page.windows();
   page.drain();
   page.journals();

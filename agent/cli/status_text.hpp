@@ -2,6 +2,7 @@
 // text.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +19,19 @@ struct StatusLine {
   Mood mood = Mood::kPlain;
 };
 
+/// What passed in the window that is being counted.
+struct LiveRate {
+  double seconds = 0;
+  std::uint64_t tx_packets = 0;
+  std::uint64_t tx_bytes = 0;
+  std::uint64_t rx_packets = 0;
+  std::uint64_t rx_bytes = 0;
+};
+
 /// What is wrong or was lost is in it whatever it is; what is zero is not.
-[[nodiscard]] std::vector<StatusLine> status_lines(const JsonDocument& status, const query::ZoneOffset& zone);
+[[nodiscard]] std::vector<StatusLine> status_lines(const JsonDocument& status,
+                                                   const std::optional<LiveRate>& rate,
+                                                   const query::ZoneOffset& zone);
 
 /// Every counter of something that was lost, left out or failed, that is not zero, with its reason.
 [[nodiscard]] std::vector<StatusLine> loss_lines(const JsonDocument& status);
