@@ -1,5 +1,6 @@
 #include "query/line.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
@@ -149,7 +150,65 @@ bool take_time(Scanner& scan, std::int64_t& time_ns) {
   return time.has_value();
 }
 
-bool scan_line(std::string_view text, Line& line) {
+/// A list of strings without escapes, as record::append_node() writes it.
+bool take_strings(Scanner& scan, std::vector<std::string>& into) {
+  do {
+    std::string_view text;
+    if (!scan.take_one('"') || !scan.take_plain_string(text)) return false;
+    into.emplace_back(text);
+  } while (scan.take_one(','));
+  return scan.take_one(']');
+}
+
+bool take_node(Scanner& scan, model::RecordNode& node) {
+  const auto text = [&scan](std::string_view name, std::string& into) {
+    std::string_view taken;
+    if (!scan.take(name)) return true;
+    if (!scan.take_plain_string(taken)) return false;
+    into = taken;
+    return true;
+  };
+  if (!scan.take("{\"nodeId\":\"")) return false;
+  std::string_view id;
+  if (!scan.take_plain_string(id)) return false;
+  node.id = id;
+  if (!text(",\"name\":\"", node.name)) return false;
+  if (scan.take(",\"addresses\":[")) {
+    std::vector<std::string> addresses;
+    if (!take_strings(scan, addresses)) return false;
+    for (const std::string& address : addresses) {
+      const auto parsed = model::parse_address(address);
+      if (!parsed) return false;
+      node.addresses.push_back(*parsed);
+    }
+  }
+  if (!text(",\"os\":\"", node.os) || !text(",\"user\":\"", node.user)) return false;
+  if (scan.take(",\"tags\":[") && !take_strings(scan, node.tags)) return false;
+  return scan.take_one('}');
+}
+
+/// `src`: an object, or nothing; `dst`: an array of them, or nothing.
+bool scan_nodes(std::string_view src, std::string_view dst, Line& line) {
+  line.nodes.clear();
+  line.has_src_node = !src.empty();
+  Scanner own(src);
+  if (!src.empty() && !take_node(own, line.nodes.emplace_back())) return false;
+  if (dst.empty()) return true;
+  Scanner others(dst);
+  if (!others.take_one('[')) return false;
+  do {
+    if (!take_node(others, line.nodes.emplace_back())) return false;
+  } while (others.take_one(','));
+  return others.take_one(']');
+}
+
+/// Where in the line its nodes are.
+struct NodeTexts {
+  std::string_view src;
+  std::string_view dst;
+};
+
+bool scan_line(std::string_view text, Line& line, NodeTexts& nodes) {
   Scanner scan(text);
   std::string_view skipped;
   if (scan.take("{\"logged\":\"")) {  // what the journal has in front
@@ -161,9 +220,9 @@ bool scan_line(std::string_view text, Line& line) {
   line.node_id = skipped;
   if (!scan.take(",\"start\":\"") || !take_time(scan, line.start_ns)) return false;
   if (!scan.take(",\"end\":\"") || !take_time(scan, line.end_ns)) return false;
-  if (scan.take(record::kSrcNode) && !scan.pass_brackets(skipped)) return false;
+  if (scan.take(record::kSrcNode) && !scan.pass_brackets(nodes.src)) return false;
   if (scan.take(record::kDstNodesBegin.substr(0, record::kDstNodesBegin.size() - 1)) &&
-      !scan.pass_brackets(skipped))
+      !scan.pass_brackets(nodes.dst))
     return false;
   for (std::size_t at = 0; at < model::kTrafficClasses; ++at) {
     if (!scan.take(record::kTrafficBegin[at])) continue;
@@ -175,13 +234,18 @@ bool scan_line(std::string_view text, Line& line) {
 
 }  // namespace
 
-const model::RecordNode* Line::node_of(const model::Address& address) const noexcept {
-  for (const model::RecordNode& node : nodes) {
-    for (const model::Address& own : node.addresses) {
-      if (own == address) return &node;
-    }
+void Line::index_nodes() {
+  nodes_by_address.clear();
+  for (std::size_t at = 0; at < nodes.size(); ++at) {
+    for (const model::Address& address : nodes[at].addresses) nodes_by_address.emplace_back(address, at);
   }
-  return nullptr;
+  std::ranges::sort(nodes_by_address);
+}
+
+const model::RecordNode* Line::node_of(const model::Address& address) const noexcept {
+  const auto found = std::ranges::lower_bound(nodes_by_address, std::pair(address, std::size_t{0}));
+  if (found == nodes_by_address.end() || found->first != address) return nullptr;
+  return &nodes[found->second];
 }
 
 const model::RecordNode* Line::peer_of(const Connection& connection) const noexcept {
@@ -201,15 +265,35 @@ LineReader::~LineReader() = default;
 
 const Line* LineReader::read(std::string_view text, Nodes nodes) {
   line_.connections.clear();
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  NodeTexts texts;
+  if (scan_line(text, line_, texts) && take_nodes(texts.src, texts.dst, nodes)) return &line_;
+  nodes_text_.clear();
   line_.nodes.clear();
   line_.has_src_node = false;
-  if (text.ends_with('\n')) text.remove_suffix(1);
-  // Names and tags need a parser that knows escapes; a record without nodes has none to be read.
-  const bool has_nodes =
-      nodes == Nodes::kYes && (text.find(record::kSrcNode) != std::string_view::npos ||
-                               text.find(record::kDstNodesBegin) != std::string_view::npos);
-  if (!has_nodes && scan_line(text, line_)) return &line_;
-  return read_slowly(text, nodes) ? &line_ : nullptr;
+  const bool read = read_slowly(text, nodes);
+  line_.index_nodes();
+  return read ? &line_ : nullptr;
+}
+
+/// False: they need a parser that knows escapes.
+bool LineReader::take_nodes(std::string_view src, std::string_view dst, Nodes nodes) {
+  if (nodes == Nodes::kNo) {
+    nodes_text_.clear();
+    line_.nodes.clear();
+    line_.nodes_by_address.clear();
+    line_.has_src_node = false;
+    return true;
+  }
+  // Both are there, one behind the other, or the line has none worth keeping.
+  const bool same = !src.empty() && nodes_text_.size() == src.size() + dst.size() &&
+                    nodes_text_.starts_with(src) && nodes_text_.ends_with(dst);
+  if (same) return true;
+  nodes_text_.clear();
+  if (!scan_nodes(src, dst, line_)) return false;
+  line_.index_nodes();
+  nodes_text_.append(src).append(dst);
+  return true;
 }
 
 bool LineReader::read_slowly(std::string_view text, Nodes nodes) {

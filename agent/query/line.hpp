@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/classified_window.hpp"
@@ -30,11 +31,15 @@ struct Line {
   /// Only with Nodes::kYes: srcNode, if there is one, then dstNodes.
   std::vector<model::RecordNode> nodes{};
   bool has_src_node = false;
+  /// The nodes by their addresses, sorted; made by index_nodes().
+  std::vector<std::pair<model::Address, std::size_t>> nodes_by_address{};
 
   /// The reporting node; null where it is not known.
   [[nodiscard]] const model::RecordNode* reporting() const noexcept {
     return has_src_node ? &nodes.front() : nullptr;
   }
+  /// After a change of `nodes`.
+  void index_nodes();
   /// The node of that address; null where there is none.
   [[nodiscard]] const model::RecordNode* node_of(const model::Address& address) const noexcept;
   /// The node at the other end: that of dst, or, where dst is not a node's, that of src if it is not the
@@ -59,9 +64,11 @@ class LineReader {
 
  private:
   struct Slow;
+  [[nodiscard]] bool take_nodes(std::string_view src, std::string_view dst, Nodes nodes);
   [[nodiscard]] bool read_slowly(std::string_view text, Nodes nodes);
 
   Line line_;
+  std::string nodes_text_;  ///< of which line_.nodes are: neighbours often name the same ones
   std::unique_ptr<Slow> slow_;
   std::uint64_t slow_lines_ = 0;
 };

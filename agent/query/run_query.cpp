@@ -84,7 +84,8 @@ class Scan {
       : query_(query),
         directory_(directory),
         options_(options),
-        nodes_(names_nodes(query) ? Nodes::kYes : Nodes::kNo) {}
+        nodes_late_(query.group_by.empty()),
+        nodes_(names_nodes(query) && !nodes_late_ ? Nodes::kYes : Nodes::kNo) {}
 
   /// The numbers that the range of time has.
   Status find_range() {
@@ -173,13 +174,22 @@ class Scan {
     ++part.summary.records;
     part.summary.bytes += record.line.size();
     if (!query_.filter.may_match(record.line)) return true;
-    const Line* const line = lines.read(record.line, nodes_);
+    const Line* line = lines.read(record.line, query_.filter.needs_nodes() ? Nodes::kYes : nodes_);
     if (line == nullptr) {
       ++part.summary.missing.unreadable;
       return true;
     }
     if (line->end_ns <= query_.start_ns || line->start_ns >= query_.end_ns) return true;
     part.summary.connections += line->connections.size();
+    if (nodes_late_ && !query_.filter.needs_nodes()) {
+      // Few lines have what is asked for: only of these the names are read.
+      const auto matches = [&](const Connection& connection) {
+        return query_.filter.matches(*line, connection);
+      };
+      if (std::ranges::none_of(line->connections, matches)) return true;
+      line = lines.read(record.line, Nodes::kYes);
+      if (line == nullptr) return true;  // cannot be: it has been read
+    }
     for (const Connection& connection : line->connections) {
       if (!query_.filter.matches(*line, connection)) continue;
       ++part.summary.matched;
@@ -201,6 +211,7 @@ class Scan {
   const Query& query_;
   const std::string& directory_;
   const RunOptions& options_;
+  bool nodes_late_;  ///< names are of interest only where something matches
   Nodes nodes_;
   std::function<void()> on_progress_;
   std::uint64_t first_ = 1;

@@ -26,6 +26,7 @@ query::Line sample_line() {
        .addresses = {model::parse_address("fd7a:115c:a1e0::2").value()},
        .user = "alice@example.com",
        .tags = {"tag:db"}}};
+  line.index_nodes();
   for (unsigned at = 0; at < 16; ++at) {
     const bool v6 = at % 2 == 0;
     line.connections.push_back(

@@ -27,6 +27,8 @@ std::string fault(const std::string& text) {
 
 /// web1 (100.64.0.1) asks db1 (100.64.0.2) over TCP 443; 1,000,000 bytes out, 500 in.
 struct Sample {
+  Sample() { line.index_nodes(); }
+
   Line line{.node_id = "nWeb1CNTRL",
             .start_ns = 10,
             .end_ns = 20,

@@ -42,7 +42,17 @@ bool same_by_both(LineReader& reader, const std::string& text, Nodes nodes) {
     CHECK(line->nodes.empty());
   } else {
     CHECK(line->has_src_node == record->src_node.has_value());
-    CHECK(line->nodes.size() == record->dst_nodes.size() + (record->src_node ? 1 : 0));
+    std::vector<model::RecordNode> expected = record->dst_nodes;
+    if (record->src_node) expected.insert(expected.begin(), *record->src_node);
+    CHECK(line->nodes == expected);
+    for (const model::RecordNode& node : expected) {
+      for (const model::Address& address : node.addresses) {
+        const auto has = [&address](const model::RecordNode& other) {
+          return std::ranges::find(other.addresses, address) != other.addresses.end();
+        };
+        CHECK(*line->node_of(address) == *std::ranges::find_if(expected, has));
+      }
+    }
   }
   return true;
 }
@@ -70,6 +80,24 @@ TEST_CASE("lines of our writer are read fast, as the strict reader reads them", 
   }
   CHECK(reader.slow_lines() == 0);
   for (const std::string& line : random_lines(12, 50)) CHECK(same_by_both(reader, line, Nodes::kYes));
+}
+
+TEST_CASE("neighbours with the same nodes and with others are told apart", "[unit]") {
+  LineReader reader;
+  const auto lines = random_lines(16, 30);
+  for (int round = 0; round < 3; ++round) {
+    for (const std::string& line : lines) {
+      CHECK(same_by_both(reader, line, round == 1 ? Nodes::kNo : Nodes::kYes));
+      CHECK(same_by_both(reader, line, Nodes::kYes));
+    }
+  }
+  const std::string plain =
+      R"({"nodeId":"n","start":"1970-01-01T00:00:01Z","end":"1970-01-01T00:00:02Z","srcNode":{"nodeId":"a",)"
+      R"("name":"a.b.","addresses":["100.64.0.1"],"os":"linux","user":"u"},"dstNodes":[{"nodeId":"c",)"
+      R"("tags":["tag:x","tag:y"]},{"nodeId":"d","addresses":["100.64.0.2","fd7a::2"]}]})";
+  const auto slow = reader.slow_lines();
+  CHECK(same_by_both(reader, plain, Nodes::kYes));
+  CHECK(reader.slow_lines() == slow);
 }
 
 TEST_CASE("lines of others are read too", "[unit]") {
