@@ -173,7 +173,7 @@ void check_recovery(FaultyFs& files, std::vector<std::string> lines) {
   for (Sequence number = next; number < next + 6; ++number) expected.insert(number);
   REQUIRE((sealed.records == expected));
   {
-    journal::Journal closed = std::move(journal);
+    const journal::Journal closed = std::move(journal);
   }
   const auto again = open_journal(files, options);
   REQUIRE(again.state().next == next + 6);

@@ -144,7 +144,7 @@ TEST_CASE("a full disk is said, nothing is half written or kept in memory, and i
   }
   SECTION("and a journal that is opened on a full disk") {
     {
-      journal::Journal closed = std::move(journal);
+      const journal::Journal closed = std::move(journal);
     }
     auto again = open_on(disk);
     CHECK(again.last_key()->epoch == last);
