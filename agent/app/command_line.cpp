@@ -75,7 +75,7 @@ void add_run(CLI::App& app, RunOptions& options) {
                  "when records are synced to the disk: with each window, once a second, or when the kernel "
                  "likes to (default: window)")
       ->transform(CLI::CheckedTransformer(policies))
-      ->type_name("WHEN");
+      ->option_text("WHEN");
   app.add_option("--output", options.output, "file to append a copy of the records to; - is stdout")
       ->type_name("FILE");
   app.add_flag_callback(
@@ -110,7 +110,7 @@ void add_run(CLI::App& app, RunOptions& options) {
                                                             {"clsact", capture::AttachMode::kClsact}};
   app.add_option("--attach", options.attach, "auto, tcx or clsact (default: auto)")
       ->transform(CLI::CheckedTransformer(modes))
-      ->type_name("HOW");
+      ->option_text("HOW");
   add_parsed(app, "--duration", options.duration, parse_duration,
              "stop by itself after TIME (default: until a stop signal)", "TIME");
   app.add_flag_callback(

@@ -1,0 +1,73 @@
+# Completion of flowtally's command line in fish. Installed as /usr/share/fish/vendor_completions.d/flowtally.fish.
+# tests/unit/cli/completion_test.cpp asks the program whether this is all.
+
+complete -c flowtally -f
+complete -c flowtally -l help -d 'Print the help'
+
+complete -c flowtally -n __fish_use_subcommand -a run -d 'Count an interface and write flow-log records'
+complete -c flowtally -n __fish_use_subcommand -a status -d 'Tell how the running agent is doing'
+complete -c flowtally -n __fish_use_subcommand -a query -d 'Find connections in the journal, or sums over groups of them'
+complete -c flowtally -n __fish_use_subcommand -a tail -d 'Show connections as they are recorded'
+complete -c flowtally -n __fish_use_subcommand -a peers -d 'List the nodes that the agent knows'
+complete -c flowtally -n __fish_use_subcommand -a detach -d 'End the counting that goes on between runs'
+complete -c flowtally -n __fish_use_subcommand -a demo -d 'Make a small tailnet and prove the counts'
+complete -c flowtally -n __fish_use_subcommand -a check -d 'Tell what this kernel and these rights allow'
+complete -c flowtally -n __fish_use_subcommand -a version -d 'Print the version'
+
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l interface -x -a '(command ls /sys/class/net)' -d 'Device to count'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l interval -x -a '1s 5s 1m' -d 'Length of a window'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l state-dir -x -a '(__fish_complete_directories)' -d 'Where the journal is kept'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l retain-size -x -d 'Size of the journal beyond which its oldest records go'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l retain-age -x -d 'Age at which records go'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l fsync -x -a 'window second never' -d 'When records are synced'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l output -r -F -d 'Copy of the records'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l no-journal -d 'Keep nothing'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l socket -r -F -d 'Unix socket on which questions are answered'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l socket-group -x -a '(__fish_complete_groups)' -d 'Group that may use the socket'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l listen -x -d 'Answer on this loopback TCP address too'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l token-file -r -F -d 'File with the token'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l fresh -d 'Throw away what an earlier run has left'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l node-id -x -d 'nodeId of the records'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l max-flows -x -d 'Most flows in one window'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l bpffs -x -a '(__fish_complete_directories)' -d 'Mounted BPF file system'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l attach -x -a 'auto tcx clsact' -d 'How to attach'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l duration -x -d 'Stop by itself'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l no-exclude -d 'List also what Tailscale leaves out'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l no-accounting -d 'Write the fields of Tailscale only'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l tailscaled-socket -r -F -d 'Where tailscaled answers'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l identity -r -F -d 'Who is who, in a YAML file'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l log-exit-flows -d 'Write all of exit traffic'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l no-physical -d 'Do not count the datagrams of tailscaled'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l underlay -x -a '(command ls /sys/class/net)' -d 'Device that carries the datagrams of tailscaled'
+
+complete -c flowtally -n '__fish_seen_subcommand_from status' -l socket -r -F -d 'Socket of the agent'
+complete -c flowtally -n '__fish_seen_subcommand_from status' -l json -d 'The answer of the agent as it is'
+
+complete -c flowtally -n '__fish_seen_subcommand_from query' -a 'and or not proto src dst host port sport dport bytes packets node peer user tag class'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l since -x -a '15m 1h 1d' -d 'From so long ago on'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l start -x -a 'today yesterday' -d 'From then on'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l end -x -a 'now today yesterday' -d 'Up to then'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l group-by -x -a 'src dst sport dport port proto peer user tag class node time:5m' -d 'Sums instead of connections'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l sort -x -a '-bytes -packets -flows -txBytes -rxBytes' -d 'A column of the answer'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l limit -x -d 'So many rows'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l output -x -a 'table json ndjson csv' -d 'Form of the answer'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l json -d 'The same as --output json'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l socket -r -F -d 'Socket of the agent'
+complete -c flowtally -n '__fish_seen_subcommand_from query' -l state-dir -x -a '(__fish_complete_directories)' -d 'Read the journal of a run there'
+
+complete -c flowtally -n '__fish_seen_subcommand_from tail' -a 'and or not proto src dst host port sport dport bytes packets node peer user tag class'
+complete -c flowtally -n '__fish_seen_subcommand_from tail' -l socket -r -F -d 'Socket of the agent'
+complete -c flowtally -n '__fish_seen_subcommand_from tail' -l json -d 'A JSON object on each line'
+
+complete -c flowtally -n '__fish_seen_subcommand_from peers' -l socket -r -F -d 'Socket of the agent'
+complete -c flowtally -n '__fish_seen_subcommand_from peers' -l json -d 'The answer of the agent as it is'
+
+complete -c flowtally -n '__fish_seen_subcommand_from detach' -l bpffs -x -a '(__fish_complete_directories)' -d 'Mounted BPF file system'
+
+complete -c flowtally -n '__fish_seen_subcommand_from demo' -l duration -x -d 'Stop by itself'
+complete -c flowtally -n '__fish_seen_subcommand_from demo' -l interval -x -a '1s 5s' -d 'Length of a window'
+complete -c flowtally -n '__fish_seen_subcommand_from demo' -l max-flows -x -d 'Most flows in one window'
+
+complete -c flowtally -n '__fish_seen_subcommand_from check' -l interface -x -a '(command ls /sys/class/net)' -d 'Device that would be counted'
+complete -c flowtally -n '__fish_seen_subcommand_from check' -l bpffs -x -a '(__fish_complete_directories)' -d 'Mounted BPF file system'
+complete -c flowtally -n '__fish_seen_subcommand_from check' -l json -d 'Findings as JSON'
