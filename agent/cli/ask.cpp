@@ -7,15 +7,14 @@
 namespace flowtally::cli {
 
 Outcome judge(const Reply& reply, Console& console) {
+  if (reply.error) console.say(reply.error->text());
   switch (reply.end) {
     case Reply::End::kWhole:
     case Reply::End::kEnough: return Outcome::kDone;
     case Reply::End::kStopped: return Outcome::kStopped;
-    case Reply::End::kUnreachable: console.say(reply.error->text()); return Outcome::kUnreachable;
-    case Reply::End::kRefused:
-      console.say(reply.error->text());
-      return reply.status == 400 ? Outcome::kUsage : Outcome::kFailed;
-    case Reply::End::kBroken: console.say(reply.error->text()); return Outcome::kFailed;
+    case Reply::End::kUnreachable: return Outcome::kUnreachable;
+    case Reply::End::kRefused: return reply.status == 400 ? Outcome::kUsage : Outcome::kFailed;
+    case Reply::End::kBroken: return Outcome::kFailed;
   }
   return Outcome::kFailed;
 }

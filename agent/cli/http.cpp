@@ -110,10 +110,9 @@ class HttpClient::Transfer {
     refusal_.clear();
     List headers;
     for (const std::string& header : question.headers) {
-      curl_slist* const longer = curl_slist_append(headers.get(), header.c_str());
-      FLOWTALLY_CHECK(longer != nullptr);
-      static_cast<void>(headers.release());  // it is the head of the longer one
-      headers.reset(longer);
+      curl_slist* const shorter = headers.release();  // becomes the head of the longer one
+      headers.reset(curl_slist_append(shorter, header.c_str()));
+      FLOWTALLY_CHECK(headers != nullptr);
     }
     prepare(question, headers.get());
     FLOWTALLY_CHECK(curl_multi_add_handle(multi_.get(), easy_.get()) == CURLM_OK);
@@ -178,7 +177,7 @@ class HttpClient::Transfer {
     }
   }
 
-  Reply reply_of(CURLcode result, const Question& question) const {
+  [[nodiscard]] Reply reply_of(CURLcode result, const Question& question) const {
     CURL* const easy = easy_.get();
     Reply reply;
     long sys_errno = 0;

@@ -27,7 +27,7 @@ struct JsonDocument::Parsed {
   simdjson::dom::element root{};
 
   template <class T>
-  std::optional<T> at(std::string_view place) const {
+  [[nodiscard]] std::optional<T> at(std::string_view place) const {
     simdjson::dom::element found;
     T value{};
     if (root.at_pointer(place).get(found) != simdjson::SUCCESS) return std::nullopt;

@@ -2,6 +2,7 @@
 // same way from both and are printed as they come.
 #include <chrono>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -34,7 +35,7 @@ class Printer {
 
   void begin(std::vector<AnswerColumn> columns) {
     columns_ = std::move(columns);
-    writer_.emplace(columns_, style_);
+    writer_ = std::make_unique<AnswerWriter>(columns_, style_);
     writer_->begin(text_);
   }
   [[nodiscard]] const std::vector<AnswerColumn>& columns() const noexcept { return columns_; }
@@ -76,7 +77,7 @@ class Printer {
   AnswerStyle style_;
   Console& console_;
   std::vector<AnswerColumn> columns_;
-  std::optional<AnswerWriter> writer_;
+  std::unique_ptr<AnswerWriter> writer_;  ///< null before begin()
   std::string text_;
   std::uint64_t rows_ = 0;
   Clock::time_point begun_ = Clock::now();
@@ -132,7 +133,7 @@ Outcome ask_agent(const QueryOptions& options, const query::Query& query, Consol
       [&](std::string_view piece) { return scanner.feed(piece) && printer.flush(); },
       [&] { printer.progress("waiting for the agent"); });
   console.clear_progress();
-  if (scanner.error()) error = *scanner.error();
+  if (const auto& misread = scanner.error()) error = *misread;
   if (error) {
     console.say(error->text());
     return Outcome::kFailed;
