@@ -1,15 +1,15 @@
 // Goal: what it costs to find a needle in a day: one connection of one window, of 17,280 windows with 10,000
-// flows each.
+// flows each; and what questions cost that have to read an hour of it.
 //
-// Method: the traffic of tests/bench/journal, sealed as it is appended, once; then the question, round after
-// round, beside one that the frames' filters cannot help with, in the last hour. Wall time and CPU time of
-// the process. With a directory as second argument the journal is left there, for
-// tests/bench/query/compare.sh.
+// Method: the traffic of tests/bench/journal, sealed as it is appended, once; then each question, round after
+// round. Wall time and CPU time of the process. A directory as second argument is left there, for
+// tests/bench/query/compare.sh; 0 windows ask the journal that it has.
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
@@ -19,6 +19,7 @@
 #include "base/check.hpp"
 #include "bench/journal/traffic.hpp"
 #include "journal/journal.hpp"
+#include "journal/reader.hpp"
 #include "query/query.hpp"
 #include "query/terms.hpp"
 #include "record/text.hpp"
@@ -31,36 +32,30 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kWindowsOfDay = 24 * 3600 / 5;
 constexpr int kRounds = 7;
 
-struct Made {
-  std::uint64_t windows = 0;
-  std::uint64_t bytes = 0;
-  std::int64_t end_ns = 0;
-};
-
-Made make_day(const std::string& directory, std::uint64_t windows) {
+void make_day(const std::string& directory, std::uint64_t windows) {
   auto journal = journal::Journal::open({.directory = directory,
                                          .sync = journal::SyncPolicy::kNever,
                                          .seal = {.terms_of = query::terms_of},
                                          .describe = query::describe});
   FLOWTALLY_CHECK(journal.has_value());
-  Made made{.windows = windows};
   Traffic traffic;
+  std::uint64_t bytes = 0;
   for (std::uint64_t epoch = 1; epoch <= windows; ++epoch) {
     const Window window = traffic.next(epoch);
     FLOWTALLY_CHECK(journal->append(window.entries).has_value());
-    for (const std::string& line : window.lines) made.bytes += line.size();
-    made.end_ns = window.entries.back().end_ns;
+    for (const std::string& line : window.lines) bytes += line.size();
     FLOWTALLY_CHECK(journal->seal_one().has_value());
   }
-  return made;
+  fmt::print("{} windows of {} flows, {:.2f} GB of lines, {:.2f} GB on disk\n", windows, kFlowsPerWindow,
+             static_cast<double>(bytes) / 1e9, static_cast<double>(journal->state().bytes) / 1e9);
 }
 
-std::uint64_t bytes_on_disk(const std::string& directory) {
-  std::uint64_t bytes = 0;
-  for (const auto& file : fs::directory_iterator(directory)) {
-    if (file.is_regular_file()) bytes += file.file_size();
-  }
-  return bytes;
+/// Of the last record.
+std::int64_t end_of(const std::string& directory) {
+  auto reader = journal::JournalReader::open(directory);
+  FLOWTALLY_CHECK(reader.has_value() && reader->seek_end().has_value());
+  FLOWTALLY_CHECK(reader->seek(reader->position() - 1).has_value());
+  return std::get<journal::Record>(reader->next().value()).end_ns;
 }
 
 void ask(const std::string& directory, const char* name, const query::QueryText& text, unsigned threads) {
@@ -79,21 +74,24 @@ void ask(const std::string& directory, const char* name, const query::QueryText&
       }));
     }));
   }
-  fmt::print("{:<36} {:>7.0f} ms, {:>7.0f} ms of CPU; {} of {} frames read; {} found\n", name,
-             median(wall) * 1e3, median(cpu) * 1e3, summary.frames_read,
-             summary.frames_read + summary.frames_passed, summary.matched);
+  fmt::print(
+      "{:<38} {:>6.0f} ms, {:>6.0f} ms of CPU, {:>5.2f} GB of lines per s of it; {} of {} frames; {} found\n",
+      name, median(wall) * 1e3, median(cpu) * 1e3, static_cast<double>(summary.bytes) / median(cpu) / 1e9,
+      summary.frames_read, summary.frames_read + summary.frames_passed, summary.matched);
 }
 
 int run(std::uint64_t windows, const std::string& directory) {
-  const Made made = make_day(directory, windows);
-  fmt::print("{} windows of {} flows, {:.1f} GB of lines, {:.1f} GB on disk\n", made.windows, kFlowsPerWindow,
-             static_cast<double>(made.bytes) / 1e9, static_cast<double>(bytes_on_disk(directory)) / 1e9);
-  const std::string last_hour = record::time_text(made.end_ns - 3'600'000'000'000);
+  if (windows > 0) make_day(directory, windows);
+  const std::string last_hour = record::time_text(end_of(directory) - 3'600'000'000'000);
+  const std::string common = "tcp and dst 100.64.0.0/10 and port 443 and bytes > 100M";
   ask(directory, "needle, a connection", {.filter = "host 100.99.77.55"}, 1);
   ask(directory, "needle, its sums, 2 threads", {.filter = "host 100.99.77.55", .group_by = "src"}, 2);
-  ask(directory, "nothing (an address of nobody)", {.filter = "host 203.0.113.7"}, 1);
+  ask(directory, "an address of nobody", {.filter = "host 203.0.113.7"}, 1);
+  ask(directory, "last hour, four conditions, none match", {.filter = common, .start = last_hour}, 1);
+  ask(directory, "last hour, top 10 by dst", {.start = last_hour, .group_by = "dst", .limit = "10"}, 1);
   ask(directory, "last hour, top 10 by dst, 2 threads",
       {.start = last_hour, .group_by = "dst", .limit = "10"}, 2);
+  ask(directory, "last hour, top 10 by peer", {.start = last_hour, .group_by = "peer", .limit = "10"}, 1);
   rusage usage{};
   static_cast<void>(::getrusage(RUSAGE_SELF, &usage));
   fmt::print("resident at most: {} MiB\n", usage.ru_maxrss >> 10U);
