@@ -75,23 +75,30 @@ void ask(const std::string& directory, const char* name, const query::QueryText&
     }));
   }
   fmt::print(
-      "{:<38} {:>6.0f} ms, {:>6.0f} ms of CPU, {:>5.2f} GB of lines per s of it; {} of {} frames; {} found\n",
+      "{:<42} {:>6.0f} ms, {:>6.0f} ms of CPU, {:>5.2f} GB of lines per s of it; {} of {} frames; {} found\n",
       name, median(wall) * 1e3, median(cpu) * 1e3, static_cast<double>(summary.bytes) / median(cpu) / 1e9,
       summary.frames_read, summary.frames_read + summary.frames_passed, summary.matched);
 }
 
 int run(std::uint64_t windows, const std::string& directory) {
   if (windows > 0) make_day(directory, windows);
-  const std::string last_hour = record::time_text(end_of(directory) - 3'600'000'000'000);
-  const std::string common = "tcp and dst 100.64.0.0/10 and port 443 and bytes > 100M";
+  const auto since = [end = end_of(directory)](std::int64_t seconds) {
+    return record::time_text(end - seconds * 1'000'000'000);
+  };
+  const std::string hour = since(3600);
+  const std::string minutes = since(180);
+  const std::string filter =
+      "tcp and dst 100.64.0.0/10 and port 443 and bytes > 100M";  // all look, none match
   ask(directory, "needle, a connection", {.filter = "host 100.99.77.55"}, 1);
   ask(directory, "needle, its sums, 2 threads", {.filter = "host 100.99.77.55", .group_by = "src"}, 2);
   ask(directory, "an address of nobody", {.filter = "host 203.0.113.7"}, 1);
-  ask(directory, "last hour, four conditions, none match", {.filter = common, .start = last_hour}, 1);
-  ask(directory, "last hour, top 10 by dst", {.start = last_hour, .group_by = "dst", .limit = "10"}, 1);
-  ask(directory, "last hour, top 10 by dst, 2 threads",
-      {.start = last_hour, .group_by = "dst", .limit = "10"}, 2);
-  ask(directory, "last hour, top 10 by peer", {.start = last_hour, .group_by = "peer", .limit = "10"}, 1);
+  ask(directory, "3 minutes, open segment, four conditions", {.filter = filter, .start = minutes}, 1);
+  ask(directory, "3 minutes, open segment, top 10 by dst",
+      {.start = minutes, .group_by = "dst", .limit = "10"}, 1);
+  ask(directory, "hour, four conditions", {.filter = filter, .start = hour}, 1);
+  ask(directory, "hour, top 10 by dst", {.start = hour, .group_by = "dst", .limit = "10"}, 1);
+  ask(directory, "hour, top 10 by dst, 2 threads", {.start = hour, .group_by = "dst", .limit = "10"}, 2);
+  ask(directory, "hour, top 10 by peer", {.start = hour, .group_by = "peer", .limit = "10"}, 1);
   rusage usage{};
   static_cast<void>(::getrusage(RUSAGE_SELF, &usage));
   fmt::print("resident at most: {} MiB\n", usage.ru_maxrss >> 10U);
