@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <limits>
 #include <utility>
 
 #include "model/address_text.hpp"
+#include "query/scanner.hpp"
 #include "record/parse.hpp"
 #include "record/reader.hpp"
 #include "record/writer.hpp"
@@ -14,124 +13,34 @@
 namespace flowtally::query {
 namespace {
 
-/// Walks over a line in the form that agent/record writes. A call that fails leaves the rest to the slow
-/// reader, so nothing here has to say what is wrong.
-class Scanner {
- public:
-  explicit Scanner(std::string_view text) noexcept : at_(text.data()), end_(text.data() + text.size()) {}
+bool take_counters(Scanner& scan, model::Counters& counters) {
+  if (scan.take(",\"txPkts\":") && !scan.take_number(counters.tx_packets)) return false;
+  if (scan.take(",\"txBytes\":") && !scan.take_number(counters.tx_bytes)) return false;
+  if (scan.take(",\"rxPkts\":") && !scan.take_number(counters.rx_packets)) return false;
+  return !scan.take(",\"rxBytes\":") || scan.take_number(counters.rx_bytes);
+}
 
-  [[nodiscard]] bool take(std::string_view literal) noexcept {
-    if (left() < literal.size() || std::memcmp(at_, literal.data(), literal.size()) != 0) return false;
-    at_ += literal.size();
-    return true;
-  }
-
-  /// The rest of a string without escapes, and its closing quote.
-  [[nodiscard]] bool take_plain_string(std::string_view& text) noexcept {
-    const void* const quote = std::memchr(at_, '"', left());
-    if (quote == nullptr) return false;
-    text = {at_, static_cast<std::size_t>(static_cast<const char*>(quote) - at_)};
-    at_ += text.size() + 1;
-    return text.find('\\') == std::string_view::npos;
-  }
-
-  /// A number without a sign and without leading zeros.
-  [[nodiscard]] bool take_number(std::uint64_t& number) noexcept {
-    const char* const begin = at_;
-    std::uint64_t value = 0;
-    while (at_ < end_ && *at_ >= '0' && *at_ <= '9') {
-      value = value * 10 + static_cast<std::uint64_t>(*at_ - '0');
-      ++at_;
-    }
-    number = value;
-    constexpr std::ptrdiff_t kSureDigits = 19;  // more may not fit 64 bits
-    return at_ > begin && at_ - begin <= kSureDigits && (*begin != '0' || at_ - begin == 1);
-  }
-
-  /// The rest of a string that is an endpoint, and its closing quote.
-  [[nodiscard]] bool take_endpoint(model::Endpoint& endpoint) noexcept {
-    if (at_ < end_ && *at_ == '[') {
-      std::string_view text;
-      if (!take_plain_string(text)) return false;
-      const auto parsed = model::parse_endpoint(text);
-      if (parsed) endpoint = *parsed;
-      return parsed.has_value();
-    }
-    endpoint = {};
-    endpoint.address.family = model::Address::Family::kV4;
-    for (std::size_t octet = 0; octet < 4; ++octet) {
-      std::uint64_t value = 0;
-      if (!take_number(value) || value > 255 || !take_one(octet < 3 ? '.' : ':')) return false;
-      endpoint.address.bytes[octet] = static_cast<std::uint8_t>(value);
-    }
-    std::uint64_t port = 0;
-    if (!take_number(port) || port > std::numeric_limits<std::uint16_t>::max() || !take_one('"'))
-      return false;
-    endpoint.port = static_cast<std::uint16_t>(port);
-    return true;
-  }
-
-  [[nodiscard]] bool take_one(char character) noexcept {
-    if (at_ >= end_ || *at_ != character) return false;
-    ++at_;
-    return true;
-  }
-  [[nodiscard]] bool is_at(char character) const noexcept { return at_ < end_ && *at_ == character; }
-
-  /// Passes over an object or array.
-  [[nodiscard]] bool pass_brackets(std::string_view& text) noexcept {
-    const char* const begin = at_;
-    int depth = 0;
-    for (bool in_string = false; at_ < end_; ++at_) {
-      if (in_string) {
-        if (*at_ == '\\') {
-          ++at_;
-        } else if (*at_ == '"') {
-          in_string = false;
-        }
-        continue;
-      }
-      if (*at_ == '"') in_string = true;
-      if (*at_ == '{' || *at_ == '[') ++depth;
-      if ((*at_ == '}' || *at_ == ']') && --depth == 0) {
-        ++at_;
-        text = {begin, static_cast<std::size_t>(at_ - begin)};
-        return true;
-      }
-    }
-    return false;
-  }
-
- private:
-  [[nodiscard]] std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-
-  const char* at_;
-  const char* end_;
-};
-
-/// One element of a traffic array, as record::put_entry() writes it.
+/// One element of a traffic array, as record::put_entry() writes it. Entries that begin with their counters
+/// are left to the slow reader: they have neither protocol nor ends.
 bool take_entry(Scanner& scan, model::Flow& flow) {
   if (!scan.take_one('{')) return false;
   if (scan.take_one('}')) return true;
-  bool first = true;
-  // The name with its quotes and colon; before it a comma, but for the first.
-  const auto field = [&](std::string_view with_comma) {
-    if (!scan.take(first ? with_comma.substr(1) : with_comma)) return false;
-    first = false;
-    return true;
-  };
-  const auto counter = [&](std::string_view name, std::uint64_t& into) {
-    return !field(name) || scan.take_number(into);
-  };
-  std::uint64_t proto = 0;
-  if (!counter(",\"proto\":", proto) || proto > 255) return false;
-  flow.proto = static_cast<std::uint8_t>(proto);
-  if (field(",\"src\":\"") && !scan.take_endpoint(flow.local)) return false;
-  if (field(",\"dst\":\"") && !scan.take_endpoint(flow.remote)) return false;
-  return counter(",\"txPkts\":", flow.counters.tx_packets) &&
-         counter(",\"txBytes\":", flow.counters.tx_bytes) &&
-         counter(",\"rxPkts\":", flow.counters.rx_packets) &&
-         counter(",\"rxBytes\":", flow.counters.rx_bytes) && !first && scan.take_one('}');
+  bool any = false;
+  if (scan.take("\"proto\":")) {
+    std::uint64_t proto = 0;
+    if (!scan.take_number(proto) || proto > 255) return false;
+    flow.proto = static_cast<std::uint8_t>(proto);
+    any = true;
+  }
+  if (any ? scan.take(",\"src\":\"") : scan.take("\"src\":\"")) {
+    if (!scan.take_endpoint(flow.local)) return false;
+    any = true;
+  }
+  if (any ? scan.take(",\"dst\":\"") : scan.take("\"dst\":\"")) {
+    if (!scan.take_endpoint(flow.remote)) return false;
+    any = true;
+  }
+  return any && take_counters(scan, flow.counters) && scan.take_one('}');
 }
 
 bool take_list(Scanner& scan, model::TrafficClass traffic_class, std::vector<Connection>& into) {
