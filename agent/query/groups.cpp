@@ -74,6 +74,21 @@ Value value_of(Column column, KeyReader& key) {
   }
 }
 
+Value sum_of(Column column, const GroupSums& sums) {
+  const model::Counters& counters = sums.counters;
+  switch (column) {
+    case Column::kFlows: return sums.flows;
+    case Column::kTxPackets: return counters.tx_packets;
+    case Column::kTxBytes: return counters.tx_bytes;
+    case Column::kRxPackets: return counters.rx_packets;
+    case Column::kRxBytes: return counters.rx_bytes;
+    case Column::kPackets: return counters.tx_packets + counters.rx_packets;
+    case Column::kFirstSeen: return sums.first_ns;
+    case Column::kLastSeen: return sums.last_ns;
+    default: return counters.tx_bytes + counters.rx_bytes;
+  }
+}
+
 Value empty_value(Column column) {
   switch (value_kind(column)) {
     case ValueKind::kText: return std::string();
@@ -143,44 +158,52 @@ void GroupTable::merge(const GroupTable& other) {
   beyond_ += other.beyond_;
 }
 
-Row GroupTable::row_of(std::string_view key, const GroupSums& sums) const {
-  Row row;
+std::vector<Value> GroupTable::key_values(std::string_view key) const {
+  std::vector<Value> values;
+  values.reserve(keys_.size());
   KeyReader reader(key);
   for (const Column column : keys_) {
-    row.values.push_back(key.empty() ? empty_value(column) : value_of(column, reader));
+    values.push_back(key.empty() ? empty_value(column) : value_of(column, reader));
   }
-  const model::Counters& counters = sums.counters;
-  for (const std::uint64_t number :
-       {sums.flows, counters.tx_packets, counters.tx_bytes, counters.rx_packets, counters.rx_bytes,
-        counters.tx_packets + counters.rx_packets, counters.tx_bytes + counters.rx_bytes}) {
-    row.values.emplace_back(number);
-  }
-  row.values.emplace_back(sums.first_ns);
-  row.values.emplace_back(sums.last_ns);
+  return values;
+}
+
+Row GroupTable::row_of(std::string_view key, const GroupSums& sums) const {
+  Row row{.values = key_values(key)};
+  for (const Column column : kSumColumns) row.values.push_back(sum_of(column, sums));
   return row;
 }
 
-std::vector<Row> GroupTable::rows(const Sort& sort, std::uint64_t limit) const {
-  std::vector<Row> rows;
-  rows.reserve(groups_.size());
-  for (const auto& [key, sums] : groups_) rows.push_back(row_of(key, sums));
-  const auto columns = columns_of({.group_by = keys_});
-  const auto by = static_cast<std::size_t>(std::ranges::find(columns, sort.column) - columns.begin());
+std::vector<GroupTable::Place> GroupTable::places(Column by) const {
+  const auto key_at = static_cast<std::size_t>(std::ranges::find(keys_, by) - keys_.begin());
+  std::vector<Place> places;
+  places.reserve(groups_.size());
+  for (const auto& group : groups_) {
+    places.push_back(
+        {.by = key_at < keys_.size() ? key_values(group.first)[key_at] : sum_of(by, group.second),
+         .group = &group});
+  }
+  return places;
+}
+
+bool GroupTable::give_rows(const Sort& sort, std::uint64_t limit, const RowSink& sink) const {
+  std::vector<Place> found = places(sort.column);
   // Ties by the keys, so that an answer is the same each time.
-  const auto in_order = [&](const Row& left, const Row& right) {
-    if (left.values[by] != right.values[by])
-      return before(left.values[by], right.values[by], sort.descending);
-    return left.values < right.values;
+  const auto in_order = [&](const Place& left, const Place& right) {
+    if (left.by != right.by) return before(left.by, right.by, sort.descending);
+    return left.group != right.group && key_values(left.group->first) < key_values(right.group->first);
   };
   const std::size_t wanted =
-      limit == 0 ? rows.size() : static_cast<std::size_t>(std::min<std::uint64_t>(limit, rows.size()));
-  std::ranges::partial_sort(rows, rows.begin() + static_cast<std::ptrdiff_t>(wanted), in_order);
-  rows.resize(wanted);
-  if (other_.flows > 0) {
-    rows.push_back(row_of({}, other_));
-    rows.back().other = true;
+      limit == 0 ? found.size() : static_cast<std::size_t>(std::min<std::uint64_t>(limit, found.size()));
+  std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(wanted), in_order);
+  for (std::size_t at = 0; at < wanted; ++at) {
+    const auto& [key, sums] = *found[at].group;
+    if (!sink(row_of(key, sums))) return false;
   }
-  return rows;
+  if (other_.flows == 0) return true;
+  Row others = row_of({}, other_);
+  others.other = true;
+  return sink(others);
 }
 
 bool before(const Value& left, const Value& right, bool descending) {

@@ -16,6 +16,11 @@
 
 namespace flowtally::query {
 
+/// The columns of a group behind its keys.
+inline constexpr Column kSumColumns[] = {Column::kFlows,     Column::kTxPackets, Column::kTxBytes,
+                                         Column::kRxPackets, Column::kRxBytes,   Column::kPackets,
+                                         Column::kBytes,     Column::kFirstSeen, Column::kLastSeen};
+
 struct GroupSums {
   model::Counters counters{};
   std::uint64_t flows = 0;
@@ -35,8 +40,9 @@ class GroupTable {
 
   /// Of connections and tables that found no room: how many groups came too late.
   [[nodiscard]] std::uint64_t beyond() const noexcept { return beyond_; }
-  /// Rows in the order of `sort`, at most `limit` (0: all), then the row of the others.
-  [[nodiscard]] std::vector<Row> rows(const Sort& sort, std::uint64_t limit) const;
+  /// Gives rows in the order of `sort`, at most `limit` (0: all), then the row of the others; false if the
+  /// sink wanted no more. A row is made when it is given: so many would be six times the groups.
+  bool give_rows(const Sort& sort, std::uint64_t limit, const RowSink& sink) const;
 
  private:
   struct Hash {
@@ -49,6 +55,13 @@ class GroupTable {
 
   void append_key(Column column, const Line& line, const Connection& connection);
   void add(std::string_view key, const GroupSums& sums);
+  /// A group in an order.
+  struct Place {
+    Value by{};
+    const Groups::value_type* group = nullptr;
+  };
+  [[nodiscard]] std::vector<Value> key_values(std::string_view key) const;
+  [[nodiscard]] std::vector<Place> places(Column by) const;
   [[nodiscard]] Row row_of(std::string_view key, const GroupSums& sums) const;
 
   std::vector<Column> keys_;

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "query/groups.hpp"
 #include "query/names.hpp"
 
 namespace flowtally::query {
@@ -52,9 +53,6 @@ constexpr Column kConnectionColumns[] = {Column::kStart,   Column::kEnd,       C
                                          Column::kClass,   Column::kProto,     Column::kSrc,
                                          Column::kDst,     Column::kPeer,      Column::kTxPackets,
                                          Column::kTxBytes, Column::kRxPackets, Column::kRxBytes};
-constexpr Column kSums[] = {Column::kFlows,     Column::kTxPackets, Column::kTxBytes,
-                            Column::kRxPackets, Column::kRxBytes,   Column::kPackets,
-                            Column::kBytes,     Column::kFirstSeen, Column::kLastSeen};
 
 std::unexpected<Error> refuse(std::string what, std::string advice) {
   return base::fail(Error(ErrorCode::kInvalidArgument, std::move(what)).advise(std::move(advice)));
@@ -168,7 +166,7 @@ Missing& Missing::operator+=(const Missing& other) noexcept {
 std::vector<Column> columns_of(const Query& query) {
   if (query.group_by.empty()) return {std::begin(kConnectionColumns), std::end(kConnectionColumns)};
   std::vector<Column> columns = query.group_by;
-  columns.insert(columns.end(), std::begin(kSums), std::end(kSums));
+  columns.insert(columns.end(), std::begin(kSumColumns), std::end(kSumColumns));
   return columns;
 }
 

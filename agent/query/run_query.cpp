@@ -307,12 +307,13 @@ Result<std::vector<Part>> run_parts(const Query& query, Scan& scan, const RunOpt
   return parts;
 }
 
-std::vector<Row> merge_rows(const Query& query, std::vector<Part>& parts, Summary& summary) {
+/// False: the sink wanted no more.
+bool give_rows(const Query& query, std::vector<Part>& parts, Summary& summary, const RowSink& sink) {
   for (const Part& part : parts) add(summary, part.summary);
   Part& whole = parts.front();
   if (whole.best) {
     for (std::size_t at = 1; at < parts.size(); ++at) whole.best->merge(std::move(*parts[at].best));
-    return whole.best->take();
+    return std::ranges::all_of(whole.best->take(), sink);
   }
   GroupTable groups(query.group_by, query.bucket_ns);
   for (Part& part : parts) {
@@ -320,7 +321,7 @@ std::vector<Row> merge_rows(const Query& query, std::vector<Part>& parts, Summar
     part.groups.reset();
   }
   summary.groups_beyond = groups.beyond();
-  return groups.rows(query.sort.value_or(Sort{}), query.limit);
+  return groups.give_rows(query.sort.value_or(Sort{}), query.limit, sink);
 }
 
 }  // namespace
@@ -334,15 +335,13 @@ Result<Summary> run_query(const Query& query, const std::string& directory, cons
   auto parts = run_parts(query, scan, options);
   if (!parts) return base::fail(std::move(parts.error()));
   Summary summary;
-  const std::vector<Row> rows = merge_rows(query, *parts, summary);
-  summary.whole = !options.stop.stop_requested();
-  for (const Row& row : rows) {
-    if (!sink(row)) {
-      summary.whole = false;
-      break;
-    }
-    ++summary.rows;
-  }
+  summary.whole = give_rows(query, *parts, summary,
+                            [&](const Row& row) {
+                              if (!sink(row)) return false;
+                              ++summary.rows;
+                              return true;
+                            }) &&
+                  !options.stop.stop_requested();
   return summary;
 }
 
