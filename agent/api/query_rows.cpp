@@ -114,13 +114,15 @@ void RowWriter::line(const query::Row& row, std::string& out) const {
 void RowWriter::end(const query::Summary& summary, std::string& out) const {
   if (format_ != RowFormat::kJson) return;
   const query::Missing& missing = summary.missing;
+  const std::string begins =
+      summary.begins_ns ? fmt::format(",\"begins\":\"{}\"", record::time_text(*summary.begins_ns)) : "";
   fmt::format_to(std::back_inserter(out),
                  "],\"summary\":{{\"records\":{},\"connections\":{},\"matched\":{},\"rows\":{},\"bytes\":{},"
                  "\"framesRead\":{},\"framesPassed\":{},\"groupsBeyond\":{},\"missing\":{{\"removed\":{},"
-                 "\"damaged\":{},\"lost\":{},\"unreadable\":{}}}}}}}\n",
+                 "\"damaged\":{},\"lost\":{},\"unreadable\":{}}}{}}}}}\n",
                  summary.records, summary.connections, summary.matched, summary.rows, summary.bytes,
                  summary.frames_read, summary.frames_passed, summary.groups_beyond, missing.removed,
-                 missing.damaged, missing.lost, missing.unreadable);
+                 missing.damaged, missing.lost, missing.unreadable, begins);
 }
 
 }  // namespace flowtally::api

@@ -136,6 +136,7 @@ query::Summary answer_summary(const JsonDocument& frame) {
                      .damaged = frame.number("/summary/missing/damaged"),
                      .lost = frame.number("/summary/missing/lost"),
                      .unreadable = frame.number("/summary/missing/unreadable")};
+  if (const auto begins = record::parse_time(frame.text("/summary/begins"))) summary.begins_ns = *begins;
   return summary;
 }
 
@@ -226,13 +227,15 @@ void AnswerWriter::end(const query::Summary& summary, std::string& out) {
   if (style_.format == Format::kTable) table_.flush(out);
   if (style_.format != Format::kJson) return;
   const query::Missing& missing = summary.missing;
+  const std::string begins =
+      summary.begins_ns ? fmt::format(",\"begins\":\"{}\"", record::time_text(*summary.begins_ns)) : "";
   fmt::format_to(std::back_inserter(out),
                  "],\"summary\":{{\"records\":{},\"connections\":{},\"matched\":{},\"rows\":{},\"bytes\":{},"
                  "\"framesRead\":{},\"framesPassed\":{},\"groupsBeyond\":{},\"missing\":{{\"removed\":{},"
-                 "\"damaged\":{},\"lost\":{},\"unreadable\":{}}}}}}}\n",
+                 "\"damaged\":{},\"lost\":{},\"unreadable\":{}}}{}}}}}\n",
                  summary.records, summary.connections, summary.matched, summary.rows, summary.bytes,
                  summary.frames_read, summary.frames_passed, summary.groups_beyond, missing.removed,
-                 missing.damaged, missing.lost, missing.unreadable);
+                 missing.damaged, missing.lost, missing.unreadable, begins);
 }
 
 std::string missing_text(const query::Missing& missing) {

@@ -62,6 +62,10 @@ class Printer {
     if (const Outcome outcome = judge_output(console_); outcome != Outcome::kDone) return outcome;
     if (console_.print_errno() != 0) return Outcome::kDone;  // nobody reads what would be said of it
     if (const std::string missing = missing_text(summary.missing); !missing.empty()) console_.say(missing);
+    if (summary.begins_ns) {
+      console_.say(fmt::format("the journal begins at {}: retention removed what was before",
+                               local_time_text(*summary.begins_ns, style_.zone)));
+    }
     if (summary.groups_beyond > 0) {
       console_.say(
           fmt::format("more groups than there is room for: those that came late are one row, others"));

@@ -137,6 +137,8 @@ struct Summary {
   std::uint64_t frames_read = 0;
   std::uint64_t frames_passed = 0;
   Missing missing{};
+  /// Where the journal begins, if retention removed what was before it and that was asked for.
+  std::optional<std::int64_t> begins_ns{};
   bool whole = true;  ///< false: the stop or the sink ended it
 };
 

@@ -96,7 +96,7 @@ class Scan {
     if (auto sought = reader->seek_time(query_.start_ns); !sought) return sought;
     first_ = std::min(reader->position(), end_);
     next_ = first_;
-    return {};
+    return find_begin();
   }
 
   /// Takes chunks until there are none, and gives each connection that matches to `found`; false ends all
@@ -117,6 +117,8 @@ class Scan {
     return {};
   }
 
+  /// See Summary.
+  [[nodiscard]] std::optional<std::int64_t> begins_ns() const noexcept { return begins_ns_; }
   [[nodiscard]] std::uint64_t records() const noexcept { return end_ - first_; }
   [[nodiscard]] Progress progress() const noexcept {
     return {.records = std::min(passed_.load(), records()), .records_total = records()};
@@ -133,6 +135,24 @@ class Scan {
       scan.may_match = [this](const journal::TermFilter& frame) { return query_.filter.may_match(frame); };
     }
     return journal::JournalReader::open(directory_, std::move(scan));
+  }
+
+  /// Whether the range begins before the journal does, because retention removed that: a reader that asks for
+  /// the record before the first one is told so.
+  Status find_begin() {
+    if (first_ == 1) return {};
+    auto reader = journal::JournalReader::open(directory_);
+    if (!reader) return base::fail(std::move(reader.error()));
+    if (auto sought = reader->seek(first_ - 1); !sought) return sought;
+    const auto before = reader->next();
+    if (!before) return base::fail(before.error());
+    const auto* const gap = std::get_if<journal::Gap>(&*before);
+    if (gap == nullptr || gap->reason != journal::Gap::Reason::kRemoved) return {};
+    const auto oldest = reader->next();
+    if (!oldest) return base::fail(oldest.error());
+    const auto* const record = std::get_if<journal::Record>(&*oldest);
+    if (record != nullptr && record->start_ns > query_.start_ns) begins_ns_ = record->start_ns;
+    return {};
   }
 
   template <class Found>
@@ -214,6 +234,7 @@ class Scan {
   bool nodes_late_;  ///< names are of interest only where something matches
   Nodes nodes_;
   std::function<void()> on_progress_;
+  std::optional<std::int64_t> begins_ns_;
   std::uint64_t first_ = 1;
   std::uint64_t end_ = 1;
   std::atomic<std::uint64_t> next_ = 1;    ///< the first record of the next chunk
@@ -252,6 +273,7 @@ Result<Summary> run_in_order(const Query& query, Scan& scan, const RunOptions& o
     return base::fail(std::move(done.error()));
   if (options.progress) options.progress(scan.progress());
   if (options.stop.stop_requested()) part.summary.whole = false;
+  part.summary.begins_ns = scan.begins_ns();
   return part.summary;
 }
 
@@ -335,6 +357,7 @@ Result<Summary> run_query(const Query& query, const std::string& directory, cons
   auto parts = run_parts(query, scan, options);
   if (!parts) return base::fail(std::move(parts.error()));
   Summary summary;
+  summary.begins_ns = scan.begins_ns();
   summary.whole = give_rows(query, *parts, summary,
                             [&](const Row& row) {
                               if (!sink(row)) return false;

@@ -16,6 +16,7 @@
 #include "query/terms.hpp"
 #include "query/values.hpp"
 #include "record/reader.hpp"
+#include "record/text.hpp"
 #include "record/window_writer.hpp"
 #include "record/writer.hpp"
 #include "support/catch.hpp"
@@ -359,6 +360,42 @@ TEST_CASE("a journal may be written, sealed and asked at once", "[unit]") {
   }
   writer.join();
   CHECK(before == 600);
+}
+
+TEST_CASE("what retention removed from the range is told", "[unit]") {
+  const test::TempDir directory;
+  const std::string path = (directory.path / "network").string();
+  journal::JournalOptions options{.directory = path, .sync = journal::SyncPolicy::kNever};
+  options.segment_bytes_max = 16 << 10;
+  options.retained_bytes_max = 128 << 10;
+  auto journal = journal::Journal::open(options);
+  REQUIRE(journal);
+  std::mt19937 random(4);
+  for (int window = 0; window < 300; ++window) {
+    const model::Record record = random_record(random, window);
+    std::string line;
+    record::append_record(record, {}, line);
+    const journal::Entry entry{
+        .line = line,
+        .start_ns = record.start_ns,
+        .end_ns = record.end_ns,
+        .key = {.boot_hash = 1, .epoch = record.accounting.epoch, .part = 1, .parts = 1}};
+    REQUIRE(journal->append(std::span(&entry, 1)));
+  }
+  const auto begins = [&](const QueryText& text) {
+    const auto summary = run_query(query_of(text), path, {}, [](const Row&) { return true; });
+    REQUIRE(summary);
+    return summary->begins_ns;
+  };
+  CHECK_FALSE(begins({}));
+  REQUIRE(journal->retain());
+  const std::uint64_t first = journal->state().first;
+  REQUIRE(first > 1);
+  const std::int64_t expected = kStart + (static_cast<std::int64_t>(first) - 1) * 5 * kSecond;
+  CHECK(begins({}) == expected);
+  CHECK(begins({.group_by = "dst"}) == expected);
+  CHECK(begins({.start = record::time_text(expected - 1)}) == expected);
+  CHECK_FALSE(begins({.start = record::time_text(expected)}));
 }
 
 TEST_CASE("a question that makes no sense is refused with what would", "[unit]") {
