@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 
 #include "api/pushed_body.hpp"
-#include "api/query_rows.hpp"
 #include "base/clock.hpp"
 #include "query/query.hpp"
+#include "query/rows.hpp"
 
 namespace flowtally::api {
 namespace {
@@ -23,8 +23,17 @@ constexpr std::size_t kHandOverBytes = std::size_t{32} << 10U;
 
 struct Question {
   query::Query query{};
-  RowFormat format = RowFormat::kJson;
+  query::RowFormat format = query::RowFormat::kJson;
 };
+
+std::string_view content_type_of(query::RowFormat format) noexcept {
+  switch (format) {
+    case query::RowFormat::kNdjson: return "application/x-ndjson";
+    case query::RowFormat::kCsv: return "text/csv; charset=utf-8";
+    case query::RowFormat::kJson: break;
+  }
+  return "application/json";
+}
 
 /// A name that is not known is an error here, because without a misspelt `filter` the answer would look
 /// right.
@@ -43,7 +52,7 @@ base::Result<Question> question_of(const Parameters& parameters) {
     *found->second = value;
   }
   Question question;
-  const auto row_format = row_format_of(format);
+  const auto row_format = query::row_format_of(format);
   if (!row_format) {
     return fail(Error(ErrorCode::kInvalidArgument, fmt::format("there is no format {}", format))
                     .advise("Give json, ndjson or csv"));
@@ -58,7 +67,7 @@ base::Result<Question> question_of(const Parameters& parameters) {
 /// Runs on the body's thread.
 base::Status write_rows(const Question& question, const std::string& directory, Counts& counts,
                         const Emit& emit, const std::stop_token& stop) {
-  RowWriter writer(question.format, query::columns_of(question.query));
+  query::RowWriter writer(question.format, query::column_names(query::columns_of(question.query)));
   std::string text;
   writer.begin(text);
   const auto take = [&](const query::Row& row) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -55,26 +54,6 @@ std::vector<TableColumn> table_columns(const std::vector<AnswerColumn>& columns,
   return table;
 }
 
-void append_csv_text(std::string_view text, std::string& out) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
-    out += text;
-    return;
-  }
-  out += '"';
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  out += '"';
-}
-
-/// A value as programs read it, without quotation marks.
-std::string plain_text(const query::Value& value) {
-  if (const auto* const number = std::get_if<std::uint64_t>(&value)) return fmt::format("{}", *number);
-  if (const auto* const text = std::get_if<std::string>(&value)) return *text;
-  return record::time_text(std::get<std::int64_t>(value));
-}
-
 /// A column of a newer agent is what its values are.
 query::Value value_of(const JsonField& field, ValueKind kind) {
   if (field.kind == JsonField::Kind::kNumber) return field.number;
@@ -82,6 +61,24 @@ query::Value value_of(const JsonField& field, ValueKind kind) {
     if (const auto time = record::parse_time(field.text)) return *time;
   }
   return field.text;
+}
+
+/// None: a table.
+std::optional<query::RowFormat> row_format(Format format) noexcept {
+  switch (format) {
+    case Format::kJson: return query::RowFormat::kJson;
+    case Format::kNdjson: return query::RowFormat::kNdjson;
+    case Format::kCsv: return query::RowFormat::kCsv;
+    case Format::kTable: break;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> names_of(const std::vector<AnswerColumn>& columns) {
+  std::vector<std::string> names;
+  names.reserve(columns.size());
+  for (const AnswerColumn& column : columns) names.push_back(column.name);
+  return names;
 }
 
 }  // namespace
@@ -144,59 +141,20 @@ AnswerWriter::AnswerWriter(std::vector<AnswerColumn> columns, AnswerStyle style)
     : columns_(std::move(columns)),
       style_(std::move(style)),
       shown_(shown_columns(columns_, style_.connections)),
-      table_(table_columns(columns_, shown_), style_.colour, style_.measured_rows) {}
+      table_(table_columns(columns_, shown_), style_.colour, style_.measured_rows) {
+  if (const auto format = row_format(style_.format)) rows_.emplace(*format, names_of(columns_));
+}
 
 void AnswerWriter::begin(std::string& out) const {
-  if (style_.format == Format::kNdjson || style_.format == Format::kTable) return;
-  const bool csv = style_.format == Format::kCsv;
-  if (!csv) out += "{\"columns\":[";
-  for (std::size_t at = 0; at < columns_.size(); ++at) {
-    if (at != 0) out += ',';
-    if (csv) {
-      append_csv_text(columns_[at].name, out);
-    } else {
-      record::append_json_string(columns_[at].name, out);
-    }
-  }
-  out += csv ? "\r\n" : "],\"rows\":[";
+  if (rows_) rows_->begin(out);
 }
 
 void AnswerWriter::row(const query::Row& row, std::string& out) {
-  const bool first = !std::exchange(any_, true);
-  switch (style_.format) {
-    case Format::kTable: table_line(row, out); return;
-    case Format::kCsv: csv_line(row, out); return;
-    case Format::kJson:
-      if (!first) out += ",\n";
-      object(row, out);
-      return;
-    case Format::kNdjson: object(row, out); out += '\n';
+  if (rows_) {
+    rows_->row(row, out);
+  } else {
+    table_line(row, out);
   }
-}
-
-void AnswerWriter::object(const query::Row& row, std::string& out) const {
-  out += '{';
-  for (std::size_t at = 0; at < columns_.size() && at < row.values.size(); ++at) {
-    if (at != 0) out += ',';
-    record::append_json_string(columns_[at].name, out);
-    out += ':';
-    const query::Value& value = row.values[at];
-    if (std::holds_alternative<std::uint64_t>(value)) {
-      out += plain_text(value);
-    } else {
-      record::append_json_string(plain_text(value), out);
-    }
-  }
-  if (row.other) out += ",\"other\":true";
-  out += '}';
-}
-
-void AnswerWriter::csv_line(const query::Row& row, std::string& out) const {
-  for (std::size_t at = 0; at < columns_.size() && at < row.values.size(); ++at) {
-    if (at != 0) out += ',';
-    append_csv_text(plain_text(row.values[at]), out);
-  }
-  out += "\r\n";
 }
 
 void AnswerWriter::table_line(const query::Row& row, std::string& out) {
@@ -224,18 +182,11 @@ void AnswerWriter::table_line(const query::Row& row, std::string& out) {
 }
 
 void AnswerWriter::end(const query::Summary& summary, std::string& out) {
-  if (style_.format == Format::kTable) table_.flush(out);
-  if (style_.format != Format::kJson) return;
-  const query::Missing& missing = summary.missing;
-  const std::string begins =
-      summary.begins_ns ? fmt::format(",\"begins\":\"{}\"", record::time_text(*summary.begins_ns)) : "";
-  fmt::format_to(std::back_inserter(out),
-                 "],\"summary\":{{\"records\":{},\"connections\":{},\"matched\":{},\"rows\":{},\"bytes\":{},"
-                 "\"framesRead\":{},\"framesPassed\":{},\"groupsBeyond\":{},\"missing\":{{\"removed\":{},"
-                 "\"damaged\":{},\"lost\":{},\"unreadable\":{}}}{}}}}}\n",
-                 summary.records, summary.connections, summary.matched, summary.rows, summary.bytes,
-                 summary.frames_read, summary.frames_passed, summary.groups_beyond, missing.removed,
-                 missing.damaged, missing.lost, missing.unreadable, begins);
+  if (rows_) {
+    rows_->end(summary, out);
+  } else {
+    table_.flush(out);
+  }
 }
 
 std::string missing_text(const query::Missing& missing) {

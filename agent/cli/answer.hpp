@@ -1,5 +1,5 @@
-// This file writes the answer to a query: as a table for people, or as JSON, NDJSON or CSV for programs, in
-// the forms that the API has too (docs/formats/api.md). A row at a time, in bounded memory.
+// This file writes the answer to a query: as a table for people, or in the forms for programs
+// (query/rows.hpp). A row at a time, in bounded memory.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include "cli/json.hpp"
 #include "cli/table.hpp"
 #include "query/query.hpp"
+#include "query/rows.hpp"
 
 namespace flowtally::cli {
 
@@ -52,15 +53,13 @@ class AnswerWriter {
   void end(const query::Summary& summary, std::string& out);
 
  private:
-  void object(const query::Row& row, std::string& out) const;
-  void csv_line(const query::Row& row, std::string& out) const;
   void table_line(const query::Row& row, std::string& out);
 
   std::vector<AnswerColumn> columns_;
   AnswerStyle style_;
   std::vector<std::size_t> shown_;  ///< columns of the table
   Table table_;
-  bool any_ = false;
+  std::optional<query::RowWriter> rows_{};  ///< none: a table
 };
 
 /// "9 records are missing: 3 removed by retention, 6 damaged"; empty where none is.

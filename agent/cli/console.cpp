@@ -16,6 +16,7 @@ namespace {
 
 /// Back to the begin of the line, and away with what stands there.
 constexpr std::string_view kEraseLine = "\r\x1b[K";
+constexpr int kLastPieceWaitMs = 200;
 
 bool no_colour_asked() {
   const char* const value = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe): nobody sets it
@@ -32,16 +33,20 @@ Console::Console(ConsoleOptions options)
 
 bool Console::print(std::string_view text) {
   if (!text.empty()) clear_progress();
+  bool stopped = false;
   while (!broken_ && !text.empty()) {
     std::array<pollfd, 2> fds{{{.fd = options_.out_fd, .events = POLLOUT, .revents = 0},
                                {.fd = options_.stop_fd, .events = POLLIN, .revents = 0}}};
-    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) {
-      print_errno_ = errno;
+    // Once stopped, a reader that goes on reading gets the last line whole; a stuck one is not waited for.
+    const int ready = ::poll(fds.data(), stopped ? 1 : fds.size(), stopped ? kLastPieceWaitMs : -1);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) print_errno_ = errno;
+    if (ready <= 0) {
       broken_ = true;
       break;
     }
-    if (fds[1].revents != 0) broken_ = true;
-    if (broken_ || fds[0].revents == 0) continue;
+    stopped = stopped || fds[1].revents != 0;
+    if (fds[0].revents == 0) continue;
     // A pipe that can be written takes so much at least without waiting.
     const ssize_t written =
         ::write(options_.out_fd, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
@@ -52,7 +57,7 @@ bool Console::print(std::string_view text) {
       broken_ = true;
     }
   }
-  return !broken_;
+  return !broken_ && !stopped;
 }
 
 void Console::say_raw(std::string_view text) const {

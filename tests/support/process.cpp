@@ -1,5 +1,6 @@
 #include "support/process.hpp"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 
@@ -81,6 +82,16 @@ void Program::wait_for_output(const std::string& text, std::chrono::seconds dead
     const bool open = pump(50);
     if (open && std::chrono::steady_clock::now() < end) continue;
     FAIL("\"" << text << "\" did not come; stdout:\n" << out_ << "\nstderr:\n" << err_);
+  }
+}
+
+void Program::wait_for_lines(std::size_t lines, std::chrono::seconds deadline) {
+  const auto end = std::chrono::steady_clock::now() + deadline;
+  const auto have = [this] { return static_cast<std::size_t>(std::ranges::count(out_, '\n')); };
+  while (have() < lines) {
+    const bool open = pump(50);
+    if (open && std::chrono::steady_clock::now() < end) continue;
+    FAIL(have() << " lines of " << lines << " came; stderr:\n" << err_);
   }
 }
 

@@ -24,6 +24,8 @@ class Program {
 
   /// Waits until stderr or stdout holds `text`; fails the test at the deadline, with all that was printed.
   void wait_for_output(const std::string& text, std::chrono::seconds deadline = std::chrono::seconds(20));
+  /// Waits until stdout holds so many lines.
+  void wait_for_lines(std::size_t lines, std::chrono::seconds deadline = std::chrono::seconds(20));
   void signal(int number) const;
   /// Waits for the end; the exit code, or 128 + the signal.
   [[nodiscard]] int wait(std::chrono::seconds deadline = std::chrono::seconds(30));

@@ -42,6 +42,7 @@ class Host {
     return arguments;
   }
   [[nodiscard]] std::string socket() const { return (state_.path / "flowtally.sock").string(); }
+  [[nodiscard]] std::string state() const { return state_.path.string(); }
   [[nodiscard]] TestTun& tun() noexcept { return tun_; }
   [[nodiscard]] const PrivateBpffs& bpffs() const noexcept { return bpffs_; }
 

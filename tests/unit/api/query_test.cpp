@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
-#include "api/query_rows.hpp"
 #include "api/routes.hpp"
+#include "query/rows.hpp"
 #include "server/api/fake_source.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
@@ -106,10 +106,10 @@ TEST_CASE("what is special in a format is escaped", "[unit]") {
   const query::Row row{.values = {std::string("a \"b\", c"), std::int64_t{0}, std::uint64_t{7}},
                        .other = false};
   std::string csv;
-  api::RowWriter(api::RowFormat::kCsv, columns).row(row, csv);
+  query::RowWriter(query::RowFormat::kCsv, query::column_names(columns)).row(row, csv);
   CHECK(csv == "\"a \"\"b\"\", c\",1970-01-01T00:00:00Z,7\r\n");
   std::string json;
-  api::RowWriter(api::RowFormat::kNdjson, columns).row(row, json);
+  query::RowWriter(query::RowFormat::kNdjson, query::column_names(columns)).row(row, json);
   CHECK(json == "{\"peer\":\"a \\\"b\\\", c\",\"firstSeen\":\"1970-01-01T00:00:00Z\",\"bytes\":7}\n");
 }
 

@@ -1,4 +1,4 @@
-#include "api/query_rows.hpp"
+#include "query/rows.hpp"
 
 #include <iterator>
 #include <utility>
@@ -7,7 +7,7 @@
 
 #include "record/text.hpp"
 
-namespace flowtally::api {
+namespace flowtally::query {
 namespace {
 
 void append_csv_text(std::string_view text, std::string& out) {
@@ -24,7 +24,7 @@ void append_csv_text(std::string_view text, std::string& out) {
 }
 
 /// A time that is a number by its column is a text here.
-std::string time_value(const query::Value& value) {
+std::string time_value(const Value& value) {
   const auto* const ns = std::get_if<std::int64_t>(&value);
   return ns == nullptr ? std::string() : record::time_text(*ns);
 }
@@ -38,16 +38,14 @@ std::optional<RowFormat> row_format_of(std::string_view name) noexcept {
   return std::nullopt;
 }
 
-std::string_view content_type_of(RowFormat format) noexcept {
-  switch (format) {
-    case RowFormat::kNdjson: return "application/x-ndjson";
-    case RowFormat::kCsv: return "text/csv; charset=utf-8";
-    case RowFormat::kJson: break;
-  }
-  return "application/json";
+std::vector<std::string> column_names(const std::vector<Column>& columns) {
+  std::vector<std::string> names;
+  names.reserve(columns.size());
+  for (const Column column : columns) names.emplace_back(column_name(column));
+  return names;
 }
 
-RowWriter::RowWriter(RowFormat format, std::vector<query::Column> columns)
+RowWriter::RowWriter(RowFormat format, std::vector<std::string> columns)
     : format_(format), columns_(std::move(columns)) {}
 
 void RowWriter::begin(std::string& out) const {
@@ -55,7 +53,7 @@ void RowWriter::begin(std::string& out) const {
   if (format_ == RowFormat::kJson) out += "{\"columns\":[";
   for (std::size_t at = 0; at < columns_.size(); ++at) {
     if (at != 0) out += ',';
-    const std::string_view name = query::column_name(columns_[at]);
+    const std::string& name = columns_[at];
     if (format_ == RowFormat::kCsv) {
       append_csv_text(name, out);
     } else {
@@ -65,7 +63,7 @@ void RowWriter::begin(std::string& out) const {
   out += format_ == RowFormat::kCsv ? "\r\n" : "],\"rows\":[";
 }
 
-void RowWriter::row(const query::Row& row, std::string& out) {
+void RowWriter::row(const Row& row, std::string& out) {
   const bool first = !std::exchange(any_, true);
   switch (format_) {
     case RowFormat::kCsv: line(row, out); return;
@@ -77,13 +75,13 @@ void RowWriter::row(const query::Row& row, std::string& out) {
   }
 }
 
-void RowWriter::object(const query::Row& row, std::string& out) const {
+void RowWriter::object(const Row& row, std::string& out) const {
   out += '{';
   for (std::size_t at = 0; at < columns_.size() && at < row.values.size(); ++at) {
     if (at != 0) out += ',';
-    record::append_json_string(query::column_name(columns_[at]), out);
+    record::append_json_string(columns_[at], out);
     out += ':';
-    const query::Value& value = row.values[at];
+    const Value& value = row.values[at];
     if (const auto* const number = std::get_if<std::uint64_t>(&value)) {
       fmt::format_to(std::back_inserter(out), "{}", *number);
     } else if (const auto* const text = std::get_if<std::string>(&value)) {
@@ -96,10 +94,10 @@ void RowWriter::object(const query::Row& row, std::string& out) const {
   out += '}';
 }
 
-void RowWriter::line(const query::Row& row, std::string& out) const {
+void RowWriter::line(const Row& row, std::string& out) const {
   for (std::size_t at = 0; at < columns_.size() && at < row.values.size(); ++at) {
     if (at != 0) out += ',';
-    const query::Value& value = row.values[at];
+    const Value& value = row.values[at];
     if (const auto* const number = std::get_if<std::uint64_t>(&value)) {
       fmt::format_to(std::back_inserter(out), "{}", *number);
     } else if (const auto* const text = std::get_if<std::string>(&value)) {
@@ -111,9 +109,9 @@ void RowWriter::line(const query::Row& row, std::string& out) const {
   out += "\r\n";
 }
 
-void RowWriter::end(const query::Summary& summary, std::string& out) const {
+void RowWriter::end(const Summary& summary, std::string& out) const {
   if (format_ != RowFormat::kJson) return;
-  const query::Missing& missing = summary.missing;
+  const Missing& missing = summary.missing;
   const std::string begins =
       summary.begins_ns ? fmt::format(",\"begins\":\"{}\"", record::time_text(*summary.begins_ns)) : "";
   fmt::format_to(std::back_inserter(out),
@@ -125,4 +123,4 @@ void RowWriter::end(const query::Summary& summary, std::string& out) const {
                  missing.damaged, missing.lost, missing.unreadable, begins);
 }
 
-}  // namespace flowtally::api
+}  // namespace flowtally::query

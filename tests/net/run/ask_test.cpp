@@ -1,0 +1,234 @@
+// Goal: what the running program answers is what it counted: the window that goes on, the journal through the
+// socket, through the commands and from the files, and the status all say what was sent; and the examples of
+// README do what they say, as they are written there.
+//
+// Method: the program as a user runs it, with numbered packets on its TUN; the answers are taken by curl and
+// jq, which know nothing of flowtally. README's commands run in a shell of their own, in which the paths that
+// they name are a file system of this test.
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#include "base/clock.hpp"
+#include "crash/run/host.hpp"
+#include "support/catch.hpp"
+#include "support/process.hpp"
+#include "support/temp_dir.hpp"
+
+namespace flowtally::test {
+namespace {
+
+struct Ran {
+  int status = 0;
+  std::string out;
+};
+
+/// In bash, stderr with stdout.
+Ran shell(const std::string& command) {
+  const TempDir folder;
+  const auto script = folder.path / "script";
+  std::ofstream(script) << command << '\n';
+  FILE* const pipe = ::popen(("bash -euo pipefail " + script.string() + " 2>&1").c_str(), "re");
+  REQUIRE(pipe != nullptr);
+  Ran ran;
+  char buffer[4096];
+  for (std::size_t size = 0; (size = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
+    ran.out.append(buffer, size);
+  const int status = ::pclose(pipe);
+  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return ran;
+}
+
+/// The one number that the command prints.
+std::uint64_t number(const std::string& command) {
+  const Ran ran = shell(command);
+  INFO(command << '\n' << ran.out);
+  REQUIRE(ran.status == 0);
+  return std::stoull(ran.out);
+}
+
+void send(TestTun& tun, std::uint32_t packets) {
+  for (std::uint32_t at = 0; at < packets; ++at) REQUIRE(tun.write(numbered(at)) == 0);
+}
+
+constexpr std::uint32_t kPackets = 20'000;
+constexpr std::uint64_t kBytes = std::uint64_t{kPackets} * 88;
+constexpr const char* kSums = "'[.logs[].virtualTraffic[]?.rxPkts] | add // 0'";
+
+/// Until the status says that so many packets are in records.
+void wait_until_recorded(const std::string& curl, std::uint64_t packets) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (number(curl + "http://x/api/v1/status | jq .traffic.totals.rxPkts") != packets) {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+/// README's commands: the lines of the fenced block behind the heading. A line that ends with \ goes on.
+std::vector<std::string> examples(const std::string& heading) {
+  std::ifstream file(std::string(FLOWTALLY_SOURCE_DIR) + "/README.md");
+  std::string line;
+  while (std::getline(file, line) && line != heading) {
+  }
+  while (std::getline(file, line) && !line.starts_with("```")) {
+  }
+  std::vector<std::string> commands;
+  std::string command;
+  while (std::getline(file, line) && !line.starts_with("```")) {
+    command += line;
+    if (line.ends_with('\\')) {
+      command += '\n';
+      continue;
+    }
+    if (!command.empty() && !command.starts_with('#')) commands.push_back(command);
+    command.clear();
+  }
+  return commands;
+}
+
+/// An empty file system there, in this thread's own view of the mounts.
+void own(const std::string& folder) {
+  std::filesystem::create_directories(folder);
+  REQUIRE(::mount("none", folder.c_str(), "tmpfs", 0, nullptr) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("the window that goes on can be looked at without disturbing it", "[ask]") {
+  enter_fresh_namespace();
+  Host host;
+  const std::string curl = "curl -sS --fail --unix-socket " + host.socket() + " ";
+  Program program(host.run_arguments({"--interval", "1h"}));
+  program.wait_for_output("counting tailscale0");
+  send(host.tun(), kPackets);
+  for (int look = 0; look < 3; ++look)
+    CHECK(number(curl + "http://x/api/v1/flows/live | jq " + kSums) == kPackets);
+  CHECK(number(curl + "http://x/api/v1/status | jq .windows.count") == 0);
+  program.signal(SIGTERM);
+  REQUIRE(program.wait() == 0);
+  const Counted counted = host.journal();
+  check_no_hole(counted);
+  CHECK(counted.all == kPackets);
+  CHECK(counted.records == 1);
+}
+
+TEST_CASE("the socket, the commands, the files and the status give the same sums", "[ask]") {
+  enter_fresh_namespace();
+  Host host;
+  const std::string curl = "curl -sS --fail --unix-socket " + host.socket() + " ";
+  Program program(host.run_arguments());
+  program.wait_for_output("counting tailscale0");
+  // Followers see each record once, whoever else asks.
+  Program tail({"tail", "--socket", host.socket(), "--json"});
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  send(host.tun(), kPackets);
+  wait_until_recorded(curl, kPackets);
+
+  const std::string range =
+      "-G -d start=2020-01-01T00:00:00Z -d end=2099-01-01T00:00:00Z "
+      "http://x/api/v2/tailnet/-/logging/network";
+  CHECK(number(curl + range + " | jq " + kSums) == kPackets);
+  CHECK(number(curl + range + " | jq '[.logs[].accounting.totals.rxBytes // 0] | add'") == kBytes);
+  CHECK(number(curl + "-G -d group_by=proto -d format=ndjson http://x/api/v1/query | jq .rxBytes") == kBytes);
+  const std::string command =
+      std::string(FLOWTALLY_PROGRAM) + " query --json --group-by dst --socket " + host.socket();
+  CHECK(number(command + " | jq '[.rows[].rxPkts] | add'") == kPackets);
+  CHECK(number(std::string(FLOWTALLY_PROGRAM) +
+               " query 'proto udp' --group-by proto --output ndjson --state-dir " + host.state() +
+               " | jq .rxPkts") == kPackets);
+  CHECK(shell(curl + "http://x/healthz").status == 0);
+  CHECK(shell(curl + "http://x/readyz").status == 0);
+  CHECK(number(curl +
+               "http://x/metrics | sed -n 's/^flowtally_hook_packets_total{.*direction=\"rx\".*} //p'") ==
+        kPackets);
+
+  Program status({"status", "--socket", host.socket()});
+  CHECK(status.wait() == 0);
+  CHECK(status.out().find("tailscale0") != std::string::npos);
+
+  tail.wait_for_lines(number(curl + range + " | jq '[.logs[].virtualTraffic[]?] | length'"));
+  tail.signal(SIGINT);
+  static_cast<void>(tail.wait());
+  const TempDir folder;
+  std::ofstream(folder.path / "tail") << tail.out();
+  CHECK(number("jq -s '[.[].rxPkts] | add' " + (folder.path / "tail").string()) == kPackets);
+
+  program.signal(SIGTERM);
+  REQUIRE(program.wait() == 0);
+  const Counted counted = host.journal();
+  check_no_hole(counted);
+  CHECK(counted.all == kPackets);
+}
+
+TEST_CASE("README's examples run as they are written", "[ask]") {
+  const std::vector<std::string> commands = examples("### Ask it");
+  REQUIRE(commands.size() >= 8);
+  enter_fresh_namespace();
+  if (::unshare(CLONE_NEWNS | CLONE_FS) != 0 ||
+      ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    SKIP("needs the right to mount");
+  for (const char* const folder : {"/run/flowtally", "/var/lib/flowtally", "/etc/flowtally"}) own(folder);
+  REQUIRE(shell("ip link set lo up").status == 0);
+  const PrivateBpffs bpffs;
+  TestTun tun(TestTun::Headers::kBare);
+  const TempDir home;
+  std::filesystem::create_symlink(FLOWTALLY_PROGRAM, home.path / "flowtally");
+  // So that an answer that says no is a failure of the command.
+  std::ofstream(home.path / ".curlrc") << "fail\nsilent\nshow-error\n";
+  const std::string before = "export HOME=" + home.path.string() + " PATH=" + home.path.string() + ":$PATH\n";
+
+  // The token first: the agent reads it when it starts.
+  std::size_t next = 0;
+  for (; commands[next].find("/etc/flowtally/token") != std::string::npos &&
+         commands[next].find("curl") == std::string::npos;
+       ++next) {
+    INFO(commands[next]);
+    CHECK(shell(before + commands[next]).status == 0);
+  }
+  REQUIRE(next > 0);
+  Program program({"run", "--interval", "200ms", "--no-physical", "--bpffs", bpffs.path(),
+                   "--tailscaled-socket", "/nonexistent/socket", "--listen", "127.0.0.1:8473", "--token-file",
+                   "/etc/flowtally/token"});
+  program.wait_for_output("counting tailscale0");
+  send(tun, kPackets);
+  wait_until_recorded("curl -sS --unix-socket /run/flowtally/flowtally.sock ", kPackets);
+  // The examples name their ends in whole seconds.
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  const std::jthread traffic([&tun](const std::stop_token& stop) {
+    for (std::uint32_t at = 0; !stop.stop_requested(); ++at) {
+      static_cast<void>(tun.write(numbered(at)));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  });
+
+  for (; next < commands.size(); ++next) {
+    INFO(commands[next]);
+    const bool follows = commands[next].find("follow") != std::string::npos ||
+                         commands[next].find("flowtally tail") != std::string::npos;
+    std::ofstream(home.path / "command") << before << commands[next] << '\n';
+    const std::string command = "bash -euo pipefail " + (home.path / "command").string();
+    // One that follows goes on until it is stopped.
+    const std::string run = follows ? "timeout --signal INT 3 " + command + " || test $? = 124" : command;
+    Ran ran = shell(run);
+    // A window that has only just begun has nothing to show.
+    for (int more = 0; more < 3 && ran.status == 0 && ran.out.empty(); ++more) ran = shell(run);
+    INFO(ran.out);
+    CHECK(ran.status == 0);
+    CHECK_FALSE(ran.out.empty());
+    if (follows) CHECK(ran.out.find("100.64.0.1") != std::string::npos);
+  }
+  program.signal(SIGTERM);
+  CHECK(program.wait() == 0);
+}
+
+}  // namespace flowtally::test
