@@ -5,23 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "app/journal_upkeep.hpp"
 #include "base/clock.hpp"
 #include "query/terms.hpp"
 #include "record/boot_hash.hpp"
 #include "record/text.hpp"
 
 namespace flowtally::app {
-namespace {
-
-void tell(const journal::RecoveryReport& report, const std::string& directory, spdlog::logger& logger) {
-  for (const journal::RecoveryEvent& event : report.events) {
-    logger.warn("{}/{}: {}", directory, event.file, event.text);
-  }
-  if (report.events_more > 0) logger.warn("{}: {} more of that kind", directory, report.events_more);
-}
-
-}  // namespace
-
 std::string network_journal_in(const std::string& state_dir) { return state_dir + "/network"; }
 std::string configuration_journal_in(const std::string& state_dir) { return state_dir + "/configuration"; }
 
@@ -39,21 +29,11 @@ base::Result<std::unique_ptr<RecordJournal>> RecordJournal::open(const RecordJou
                                         .seal = {.terms_of = query::terms_of},
                                         .describe = query::describe});
   if (!opened) return base::fail(std::move(opened.error()).during("open the journal of flows"));
-  tell(opened->recovery(), directory, logger);
+  tell_recovery(opened->recovery(), directory, logger);
   std::unique_ptr<RecordJournal> made(
       new RecordJournal(std::move(*opened), directory, record::boot_hash(boot_id)));
-  // What the keeper cannot do it says itself: it is told of once for as long as it lasts.
-  const auto tell_failure = [&logger, directory, failing = false](const journal::KeeperState& state) mutable {
-    if (failing == state.failing_since.has_value()) return;
-    failing = !failing;
-    if (failing) {
-      logger.error("{}; records go on being appended, sealing and removing are tried again", state.failure);
-    } else {
-      logger.info("{} is being sealed and shortened again", directory);
-    }
-  };
-  auto keeper = journal::JournalKeeper::start(made->journal_, {.after_round = tell_failure});
-  if (!keeper) return base::fail(std::move(keeper.error()).during("start the journal's keeper"));
+  auto keeper = keep(made->journal_, directory, logger);
+  if (!keeper) return base::fail(std::move(keeper.error()));
   made->keeper_ = std::move(*keeper);
   return made;
 }

@@ -1,10 +1,10 @@
 #include "record/audit_text.hpp"
 
 #include <iterator>
-#include <string_view>
 
 #include <fmt/format.h>
 
+#include "record/parse.hpp"
 #include "record/text.hpp"
 
 namespace flowtally::record {
@@ -53,6 +53,13 @@ void append_audit_event(const model::AuditEvent& event, std::int64_t logged_ns, 
   add_text("actionDetails", event.details, out);
   add_text("error", event.error, out);
   out += "}\n";
+}
+
+std::optional<std::int64_t> audit_logged(std::string_view line) {
+  constexpr std::string_view kBegin = R"({"logged":")";
+  if (!line.starts_with(kBegin)) return std::nullopt;
+  line.remove_prefix(kBegin.size());
+  return parse_time(line.substr(0, line.find('"')));
 }
 
 }  // namespace flowtally::record
