@@ -136,14 +136,19 @@ struct HttpDaemon::Callbacks {
   }
 
   static MHD_Result handle(void* context, MHD_Connection* http, const char*, const char* method, const char*,
-                           const char*, std::size_t* upload_bytes, void** exchange) noexcept {
+                           const char* data, std::size_t* upload_bytes, void** exchange) noexcept {
     auto& self = *static_cast<HttpDaemon*>(context);
     auto& current = *static_cast<Exchange*>(*exchange);
     try {
       if (!std::exchange(current.begun, true)) {
         read_headers(self, http, method, current);
-        // The library comes again once the request is whole. A body is not waited for: it is refused.
-        if (!current.request.has_body) return MHD_YES;
+        // The library comes again with what arrives, and once the request is whole. A body that does not
+        // belong there is not waited for: it is refused.
+        if (!current.request.has_body || takes_body(current.request)) return MHD_YES;
+      }
+      if (*upload_bytes > 0 && takes_body(current.request)) {
+        take_body(current, {data, std::exchange(*upload_bytes, 0)});
+        return MHD_YES;
       }
       *upload_bytes = 0;
       return send(self, http, current);
@@ -172,6 +177,16 @@ struct HttpDaemon::Callbacks {
     request.abandoned = [&shared = self.shared_, fd = connection->fd, local = request.caller.local] {
       return shared.stopping.load(std::memory_order_relaxed) || hung_up(fd, local);
     };
+  }
+
+  /// What is too much is thrown away as it comes: only then does the library let us answer.
+  static void take_body(Exchange& current, std::string_view piece) {
+    std::string& body = current.request.body;
+    if (body.size() + piece.size() <= kBodyBytesMax) {
+      body += piece;
+    } else if (!current.fault) {
+      current.fault = error_answer(413, fmt::format("the body has more than {} bytes", kBodyBytesMax));
+    }
   }
 
   static Answer make_answer(const HttpDaemon& self, Exchange& current) {

@@ -19,8 +19,8 @@ struct Shared {
   Connections connections;
   std::atomic<bool> stopping{false};
 
-  Shared(Source& source, const Limits& limits)
-      : service(source, limits), connections(limits, service.counts) {}
+  Shared(Source& source, const Limits& limits, Control* control)
+      : service(source, limits, control), connections(limits, service.counts) {}
 };
 
 class HttpDaemon {

@@ -43,6 +43,12 @@ JsonText& JsonText::number(std::string_view name, std::uint64_t value) {
   return *this;
 }
 
+JsonText& JsonText::decimal(std::string_view name, double value) {
+  put_name(name);
+  fmt::format_to(std::back_inserter(out_), "{:.3f}", value);
+  return *this;
+}
+
 JsonText& JsonText::flag(std::string_view name, bool value) {
   put_name(name);
   out_ += value ? "true" : "false";

@@ -19,6 +19,7 @@ class JsonText {
 
   JsonText& text(std::string_view name, std::string_view value);
   JsonText& number(std::string_view name, std::uint64_t value);
+  JsonText& decimal(std::string_view name, double value);
   JsonText& flag(std::string_view name, bool value);
   JsonText& seconds(std::string_view name, std::int64_t ns);
   /// RFC 3339.

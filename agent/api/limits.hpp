@@ -14,10 +14,11 @@ inline constexpr unsigned kConnectionsPerUserMax = 224;
 inline constexpr unsigned kTcpConnectionsMax = 64;
 /// A connection's memory for the request's line, its headers, and the part of the answer on its way.
 inline constexpr std::size_t kConnectionBytes = std::size_t{64} << 10U;
-/// Of the address in a request, 414 beyond, and of all its headers, 431. No body is taken: 413.
+/// Of the address in a request, 414 beyond, and of all its headers, 431. A body, where one belongs, 413.
 inline constexpr std::size_t kTargetBytesMax = std::size_t{16} << 10U;
 inline constexpr std::size_t kHeaderBytesMax = std::size_t{32} << 10U;
 inline constexpr std::size_t kParametersMax = 32;
+inline constexpr std::size_t kBodyBytesMax = std::size_t{64} << 10U;
 /// Until a request is whole, from the connect or the end of the answer before; then the connection is cut.
 inline constexpr std::chrono::seconds kRequestTime{30};
 /// A client that takes nothing of its answer for so long is cut off.

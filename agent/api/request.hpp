@@ -55,6 +55,7 @@ struct Request {
   std::string authorization{};
   std::string last_event_id{};
   bool has_body = false;
+  std::string body{};  ///< where one belongs to the path
   std::size_t header_bytes = 0;
   /// True once nobody waits for the answer any more, or the server stops: long work looks at it now and
   /// then. May be called until the answer is destroyed.

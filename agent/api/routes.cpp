@@ -12,6 +12,7 @@
 #include "api/metrics.hpp"
 #include "api/query_route.hpp"
 #include "api/status_text.hpp"
+#include "api/stream_routes.hpp"
 #include "api/tailnet_text.hpp"
 #include "api/time_range.hpp"
 #include "base/clock.hpp"
@@ -67,14 +68,6 @@ Answer network_logs(Service& service, const Request& request) {
 Answer configuration_logs(Service& service, const Request& request) {
   return list(service, request, LogType::kConfiguration,
               "{\"version\":\"1.1\",\"tailnetId\":\"-\",\"logs\":[");
-}
-
-/// Of "/api/v2/tailnet/-/logging/network/stream".
-constexpr std::size_t kLogTypePart = 5;
-
-Answer no_stream(Service&, const Request& request) {
-  return error_answer(404,
-                      fmt::format("no log stream is configured for {}", request.target.path[kLogTypePart]));
 }
 
 Answer devices(Service& service, const Request&) {
@@ -146,22 +139,27 @@ Answer readyz(Service& service, const Request&) { return readiness(service.sourc
 
 struct Route {
   /// Parts of the path; "*" is any.
-  std::array<std::string_view, 7> path;
+  std::array<std::string_view, 8> path;
   Answer (*answer)(Service&, const Request&);
   std::string_view methods = "GET, HEAD";
 };
 
-constexpr std::string_view kAnyMethod = "DELETE, GET, HEAD, PUT";
-
 constexpr Route kRoutes[] = {
     {{"api", "v2", "tailnet", "*", "logging", "network"}, network_logs},
     {{"api", "v2", "tailnet", "*", "logging", "configuration"}, configuration_logs},
-    {{"api", "v2", "tailnet", "*", "logging", "*", "stream"}, no_stream, kAnyMethod},
+    {{"api", "v2", "tailnet", "*", "logging", "*", "stream"}, log_stream, "DELETE, GET, HEAD, PUT"},
+    {{"api", "v2", "tailnet", "*", "logging", "*", "stream", "status"}, log_stream_status},
     {{"api", "v2", "tailnet", "*", "devices"}, devices},
     {{"api", "v1", "status"}, status},
     {{"api", "v1", "peers"}, peers},
     {{"api", "v1", "query"}, answer_query},
     {{"api", "v1", "flows", "live"}, live},
+    {{"api", "v1", "streams"}, list_streams},
+    {{"api", "v1", "streams", "*"}, change_stream, "DELETE, PUT"},
+    {{"api", "v1", "streams", "*", "test"}, test_stream, "POST"},
+    {{"api", "v1", "streams", "*", "replay"}, replay_stream, "POST"},
+    {{"api", "v1", "configuration"}, show_configuration},
+    {{"api", "v1", "reload"}, reload_configuration, "POST"},
     {{"metrics"}, metrics},
     {{"healthz"}, healthz},
     {{"readyz"}, readyz},
@@ -187,7 +185,17 @@ bool lists(std::string_view methods, std::string_view method) noexcept {
   }
 }
 
+bool brings_body(std::string_view method) noexcept { return method == "PUT" || method == "POST"; }
+
 }  // namespace
+
+bool takes_body(const Request& request) noexcept {
+  if (!brings_body(request.method)) return false;
+  for (const Route& route : kRoutes) {
+    if (matches(route, request.target.path)) return lists(route.methods, request.method);
+  }
+  return false;
+}
 
 Answer answer_request(Service& service, const Request& request) {
   for (const Route& route : kRoutes) {
@@ -197,7 +205,7 @@ Answer answer_request(Service& service, const Request& request) {
       answer.headers.emplace_back("Allow", std::string(route.methods));
       return answer;
     }
-    if (request.has_body && route.methods != kAnyMethod) {
+    if (request.has_body && !brings_body(request.method)) {
       return error_answer(413, "this path takes no body in a request");
     }
     return route.answer(service, request);

@@ -66,17 +66,18 @@ base::Result<std::vector<Listener>> make_listeners(const ServerOptions& options)
 }  // namespace
 
 struct Server::Inner {
-  Inner(Source& source, const Limits& limits) : shared(source, limits) {}
+  Inner(Source& source, const Limits& limits, Control* control) : shared(source, limits, control) {}
 
   Shared shared;
   std::optional<Token> token{};
   std::vector<std::unique_ptr<HttpDaemon>> daemons{};  // first to go
 };
 
-base::Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Source& source) {
+base::Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Source& source,
+                                                    Control* control) {
   const SignalsBlocked blocked;
   return_memory();
-  auto inner = std::make_unique<Inner>(source, options.limits);
+  auto inner = std::make_unique<Inner>(source, options.limits, control);
   auto listeners = make_listeners(options);
   if (!listeners) return fail(std::move(listeners.error()).during("start the API"));
   for (const Listener& listener : *listeners) {

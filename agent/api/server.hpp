@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/control.hpp"
 #include "api/limits.hpp"
 #include "api/source.hpp"
 #include "base/result.hpp"
@@ -31,10 +32,12 @@ struct ServerOptions {
 class Server {
  public:
   /// kResource: another process listens on the socket. kPermission, kInvalidArgument: with what to do.
-  /// `source` must outlive the server. The threads take no signals. Sets malloc's arenas to two, for the
-  /// process: memory of threads that have ended goes back to the system.
+  /// `source` and `control` must outlive the server; without a `control` nothing can be changed. The threads
+  /// take no signals. Sets malloc's arenas to two, for the process: memory of threads that have ended goes
+  /// back to the system.
   [[nodiscard]] static base::Result<std::unique_ptr<Server>> start(const ServerOptions& options,
-                                                                   Source& source);
+                                                                   Source& source,
+                                                                   Control* control = nullptr);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();

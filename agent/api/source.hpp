@@ -8,10 +8,11 @@
 #include "model/agent_status.hpp"
 #include "model/classified_window.hpp"
 #include "model/node_map.hpp"
+#include "model/sink_settings.hpp"
 
 namespace flowtally::api {
 
-enum class LogType : std::uint8_t { kNetwork, kConfiguration };
+using model::LogType;
 
 /// What the active generation has counted so far. It is not a record: the next drain counts it again, whole.
 struct LiveWindow {

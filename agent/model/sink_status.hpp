@@ -31,6 +31,7 @@ struct SinkStatus {
   std::uint64_t items = 0;           ///< acknowledged: connections, or records
   std::uint64_t bytes = 0;           ///< of bodies that were acknowledged, before compression
   std::uint64_t bytes_sent = 0;      ///< as they were sent, with what had to be sent again
+  std::uint64_t body_bytes_max = 0;  ///< of the largest request
   std::uint64_t requests = 0;
   std::uint64_t retries = 0;
   std::uint64_t refused_items = 0;       ///< for good; in the dead-letter file
@@ -42,6 +43,10 @@ struct SinkStatus {
   std::optional<base::Moment> delivered_at{};      ///< latest acknowledgement
   std::optional<std::int64_t> delivered_end_ns{};  ///< end of the latest window that was acknowledged
   std::optional<base::Moment> failing_since{};
+  double bytes_per_second = 0;  ///< these four: over the last minute or so
+  double items_per_second = 0;
+  double requests_per_second = 0;
+  double retries_per_second = 0;
   std::string failure{};  ///< of the latest try that failed, also after it went on
 };
 
