@@ -159,6 +159,11 @@ TEST_CASE("the socket, the commands, the files and the status give the same sums
                "http://x/metrics | sed -n 's/^flowtally_hook_packets_total{.*direction=\"rx\".*} //p'") ==
         all);
 
+  const Ran lint = shell(curl + "http://x/metrics | /usr/local/lib/flowtally-tests/promtool check metrics");
+  INFO("scripts/setup brings promtool\n" << lint.out);
+  CHECK(lint.status == 0);
+  CHECK(lint.out.empty());
+
   Program status({"status", "--socket", host.socket()});
   CHECK(status.wait() == 0);
   CHECK(status.out().find("tailscale0") != std::string::npos);
