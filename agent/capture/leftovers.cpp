@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,7 +16,7 @@
 #include "capture/kernel_check.hpp"
 #include "capture/libbpf_log.hpp"
 #include "capture/links.hpp"
-#include "capture/pins.hpp"
+#include "capture/pinned_hook.hpp"
 
 namespace flowtally::capture {
 namespace {
@@ -31,13 +32,14 @@ bool is_ours(const BpfFilter& filter) noexcept {
   return false;
 }
 
-std::size_t take_off(IfIndex device, Direction direction) {
+template <class Wanted>
+std::size_t take_off(IfIndex device, Direction direction, const Wanted& wanted) {
   const auto filters = bpf_filters(device, direction);
   if (!filters) return 0;
   const LibbpfLog log;
   std::size_t taken = 0;
   for (const BpfFilter& filter : *filters) {
-    if (!is_ours(filter)) continue;
+    if (!wanted(filter)) continue;
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = to_int(device),
                 .attach_point = direction == Direction::kTx ? BPF_TC_EGRESS : BPF_TC_INGRESS);
     LIBBPF_OPTS(bpf_tc_opts, options, .handle = filter.handle, .priority = filter.priority);
@@ -64,7 +66,8 @@ std::size_t take_off_filters(bool made_qdisc) noexcept {
   if (!links) return 0;
   for (const Link& link : *links) {
     const auto device = static_cast<IfIndex>(link.index);
-    const std::size_t here = take_off(device, Direction::kTx) + take_off(device, Direction::kRx);
+    const std::size_t here =
+        take_off(device, Direction::kTx, is_ours) + take_off(device, Direction::kRx, is_ours);
     taken += here;
     if (here == 0 || !made_qdisc || !clsact_is_empty(device)) continue;
     const LibbpfLog log;
@@ -73,6 +76,23 @@ std::size_t take_off_filters(bool made_qdisc) noexcept {
     bpf_tc_hook_destroy(&hook);
   }
   return taken;
+}
+
+void take_off_filter_of(const PinDirectory& directory, const std::string& pin) noexcept {
+  // The kernel would tell a link's number just as readily, and it may be that of somebody's program.
+  if (!PinnedHook::names_program(pin)) return;
+  const auto pinned = directory.get(pin);
+  bpf_prog_info info{};
+  std::uint32_t length = sizeof(info);
+  if (!pinned || !pinned->valid() || bpf_prog_get_info_by_fd(pinned->get(), &info, &length) != 0) return;
+  const auto links = read_links();
+  if (!links) return;
+  const auto is_it = [&info](const BpfFilter& filter) { return filter.program_id == info.id; };
+  for (const Link& link : *links) {
+    const auto device = static_cast<IfIndex>(link.index);
+    take_off(device, Direction::kTx, is_it);
+    take_off(device, Direction::kRx, is_it);
+  }
 }
 
 base::Result<Leftovers> remove_leftovers(const std::string& bpffs) {

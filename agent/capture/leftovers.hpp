@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "capture/pins.hpp"
 
 namespace flowtally::capture {
 
@@ -22,5 +23,9 @@ struct Leftovers {
 /// Filters of our programs, known by their names, on all devices of this network namespace; how many there
 /// were. `made_qdisc`: clsact qdiscs that are empty after that go too.
 std::size_t take_off_filters(bool made_qdisc) noexcept;
+
+/// The clsact filter whose program has that pin, wherever it is; nothing happens where none has. Links need
+/// no such thing: they go with their pin.
+void take_off_filter_of(const PinDirectory& directory, const std::string& pin) noexcept;
 
 }  // namespace flowtally::capture

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "base/result.hpp"
@@ -31,6 +32,11 @@ class PinnedHook {
   /// After it was attached: pins the link, or notes that we made the qdisc.
   [[nodiscard]] base::Status keep(const std::variant<TcxLink, ClsactFilter>& hook) const;
   void remove() const noexcept;
+
+  /// True for pins of programs, which are all that a filter can be known by.
+  [[nodiscard]] static bool names_program(std::string_view pin) noexcept {
+    return pin.ends_with("_program") || pin.ends_with("_program_next");
+  }
 
  private:
   [[nodiscard]] std::string program() const { return link_ + "_program"; }

@@ -13,6 +13,7 @@
 
 #include "base/clock.hpp"
 #include "capture/generation_maps.hpp"
+#include "capture/leftovers.hpp"
 #include "capture/percpu_array.hpp"
 #include "capture/percpu_entries.hpp"
 #include "capture/underlay_devices.hpp"
@@ -185,12 +186,13 @@ void UnderlayCounter::leave() noexcept {
 
 void UnderlayCounter::remove(const Pins& pins) noexcept {
   for (const std::string& name : pins.links().names()) {
-    if (name.starts_with(kPinPrefix)) pins.links().remove(name);
+    if (!name.starts_with(kPinPrefix)) continue;
+    take_off_filter_of(pins.links(), name);
+    pins.links().remove(name);
   }
 }
 
-/// Of devices that went, or are not ours to count any more, while no agent was there. Their clsact filters
-/// went with the device, or are taken off here.
+/// Of devices that went, or are not ours to count any more, while no agent was there.
 void UnderlayCounter::remove_stale_pins() const {
   std::set<std::string> ours;
   for (const auto& [name, attachment] : attachments_)
@@ -199,7 +201,9 @@ void UnderlayCounter::remove_stale_pins() const {
     if (!name.starts_with(kPinPrefix)) continue;
     const bool used =
         std::ranges::any_of(ours, [&name](const std::string& begin) { return name.starts_with(begin); });
-    if (!used) options_.pins->links().remove(name);
+    if (used) continue;
+    take_off_filter_of(options_.pins->links(), name);
+    options_.pins->links().remove(name);
   }
 }
 

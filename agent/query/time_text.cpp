@@ -58,7 +58,8 @@ std::int64_t midnight(std::int64_t now_ns, const ZoneOffset& zone) {
 }  // namespace
 
 ZoneOffset local_zone() {
-  ::tzset();
+  // Once: the zone of a process does not change, and every call would free what another thread reads.
+  [[maybe_unused]] static const bool kKnown = (::tzset(), true);
   return [](std::int64_t unix_ns) {
     const std::time_t seconds = unix_ns / kSecond;
     std::tm local{};

@@ -1,6 +1,5 @@
 #include "support/process.hpp"
 
-#include <algorithm>
 #include <array>
 #include <csignal>
 
@@ -85,14 +84,26 @@ void Program::wait_for_output(const std::string& text, std::chrono::seconds dead
   }
 }
 
-void Program::wait_for_lines(std::size_t lines, std::chrono::seconds deadline) {
+void Program::wait_for_times(const std::string& text, std::size_t times, std::chrono::seconds deadline) {
   const auto end = std::chrono::steady_clock::now() + deadline;
-  const auto have = [this] { return static_cast<std::size_t>(std::ranges::count(out_, '\n')); };
-  while (have() < lines) {
+  std::size_t found = 0;
+  std::size_t at = 0;  // what is before was searched
+  for (;;) {
+    for (std::size_t next = 0; (next = out_.find(text, at)) != std::string::npos; at = next + text.size())
+      ++found;
+    if (found >= times) return;
     const bool open = pump(50);
     if (open && std::chrono::steady_clock::now() < end) continue;
-    FAIL(have() << " lines of " << lines << " came; stderr:\n" << err_);
+    FAIL("\"" << text << "\" came " << found << " times, not " << times << "; stderr:\n" << err_);
   }
+}
+
+bool Program::reads_within(std::chrono::milliseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (out_.find('\n') == std::string::npos && std::chrono::steady_clock::now() < end) {
+    if (!pump(10)) break;
+  }
+  return out_.find('\n') != std::string::npos;
 }
 
 void Program::signal(int number) const { REQUIRE(::kill(pid_, number) == 0); }

@@ -24,8 +24,11 @@ class Program {
 
   /// Waits until stderr or stdout holds `text`; fails the test at the deadline, with all that was printed.
   void wait_for_output(const std::string& text, std::chrono::seconds deadline = std::chrono::seconds(20));
-  /// Waits until stdout holds so many lines.
-  void wait_for_lines(std::size_t lines, std::chrono::seconds deadline = std::chrono::seconds(20));
+  /// Waits until stdout holds `text` so many times.
+  void wait_for_times(const std::string& text, std::size_t times,
+                      std::chrono::seconds deadline = std::chrono::seconds(20));
+  /// True as soon as stdout holds a line.
+  [[nodiscard]] bool reads_within(std::chrono::milliseconds time);
   void signal(int number) const;
   /// Waits for the end; the exit code, or 128 + the signal.
   [[nodiscard]] int wait(std::chrono::seconds deadline = std::chrono::seconds(30));

@@ -7,20 +7,24 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
+#include <net/if.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/check.hpp"
+#include "capture/clsact.hpp"
 #include "capture/kernel_check.hpp"
 #include "capture/leftovers.hpp"
 #include "flow/window_maker.hpp"
 #include "net/capture/node.hpp"
+#include "net/capture/underlay_net.hpp"
 #include "support/catch.hpp"
 #include "support/packet_builder.hpp"
 #include "support/private_bpffs.hpp"
@@ -228,6 +232,8 @@ TEST_CASE("killed while it clears or enlarges a table, the next agent finds the 
       const pid_t killed = ::getpid();
       const pid_t killer = ::fork();
       if (killer == 0) {
+        // It outlives the other by a moment, and must not hold the lock then.
+        ::close_range(3, ~0U, 0);
         const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(delay_us);
         while (std::chrono::steady_clock::now() < end) continue;
         ::kill(killed, SIGKILL);
@@ -260,6 +266,43 @@ TEST_CASE(
     const auto capturer = start_capture(options);
     sender.send(3, 7);
     CHECK(by_port(drain(*capturer)) == std::map<std::uint16_t, std::uint64_t>{{1, 10}, {3, 7}});
+  }
+}
+
+TEST_CASE("an underlay that is not counted any more loses the programs that an earlier run left on it",
+          "[net]") {
+  for (const auto mode : modes_of_this_kernel()) {
+    const Wire wire;
+    wire.give_addresses();
+    const PrivateBpffs bpffs;
+    const Sender sender;
+    capture::CaptureOptions options{
+        .mode = mode, .underlay = {.enabled = true, .interfaces = {"under0"}}, .bpffs = bpffs.path()};
+    const auto run = [&options] {
+      auto capturer = capture::Capturer::open(options);
+      REQUIRE(capturer);
+      static_cast<void>(look(**capturer));
+    };
+    const unsigned device = ::if_nametoindex("under0");
+    const auto filters = [device] {
+      const auto index = static_cast<capture::IfIndex>(device);
+      return capture::bpf_filters(index, capture::Direction::kTx)->size() +
+             capture::bpf_filters(index, capture::Direction::kRx)->size();
+    };
+    const std::size_t ours = mode == capture::AttachMode::kClsact ? 2 : 0;
+    run();
+    CHECK(filters() == ours);
+    run();
+    CHECK(filters() == ours);
+    options.underlay.enabled = false;
+    run();
+    CHECK(filters() == 0);
+    // What is under abiN is maps, which wait to be drained.
+    for (const auto& pin : std::filesystem::recursive_directory_iterator(bpffs.folder())) {
+      INFO(pin.path().string());
+      const bool map = pin.path().string().find("/abi") != std::string::npos;
+      CHECK((map || !pin.path().filename().string().starts_with("under")));
+    }
   }
 }
 

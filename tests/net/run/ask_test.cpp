@@ -15,15 +15,17 @@
 #include <thread>
 #include <vector>
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
-#include "base/clock.hpp"
 #include "crash/run/host.hpp"
 #include "support/catch.hpp"
+#include "support/packet_builder.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
 namespace flowtally::test {
 namespace {
@@ -62,16 +64,12 @@ void send(TestTun& tun, std::uint32_t packets) {
 }
 
 constexpr std::uint32_t kPackets = 20'000;
-constexpr std::uint64_t kBytes = std::uint64_t{kPackets} * 88;
+constexpr std::uint64_t kPacketBytes = 88;
 constexpr const char* kSums = "'[.logs[].virtualTraffic[]?.rxPkts] | add // 0'";
 
 /// Until the status says that so many packets are in records.
 void wait_until_recorded(const std::string& curl, std::uint64_t packets) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (number(curl + "http://x/api/v1/status | jq .traffic.totals.rxPkts") != packets) {
-    REQUIRE(std::chrono::steady_clock::now() < end);
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
+  wait_until([&] { return number(curl + "http://x/api/v1/status | jq .traffic.totals.rxPkts") == packets; });
 }
 
 /// README's commands: the lines of the fenced block behind the heading. A line that ends with \ goes on.
@@ -128,40 +126,58 @@ TEST_CASE("the socket, the commands, the files and the status give the same sums
   const std::string curl = "curl -sS --fail --unix-socket " + host.socket() + " ";
   Program program(host.run_arguments());
   program.wait_for_output("counting tailscale0");
-  // Followers see each record once, whoever else asks.
+  // Followers see each record once, whoever else asks. That one follows is seen by what it shows.
   Program tail({"tail", "--socket", host.socket(), "--json"});
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  std::uint64_t others = 0;
+  wait_until([&] {
+    const auto other = support::packet().ipv4("100.65.0.2", "100.64.0.1").udp(7, 7).payload(60).bytes();
+    REQUIRE(host.tun().write(other) == 0);
+    ++others;
+    return tail.reads_within(std::chrono::milliseconds(200));
+  });
   send(host.tun(), kPackets);
-  wait_until_recorded(curl, kPackets);
+  const std::uint64_t all = kPackets + others;
+  wait_until_recorded(curl, all);
 
   const std::string range =
       "-G -d start=2020-01-01T00:00:00Z -d end=2099-01-01T00:00:00Z "
       "http://x/api/v2/tailnet/-/logging/network";
-  CHECK(number(curl + range + " | jq " + kSums) == kPackets);
-  CHECK(number(curl + range + " | jq '[.logs[].accounting.totals.rxBytes // 0] | add'") == kBytes);
-  CHECK(number(curl + "-G -d group_by=proto -d format=ndjson http://x/api/v1/query | jq .rxBytes") == kBytes);
+  CHECK(number(curl + range + " | jq " + kSums) == all);
+  CHECK(number(curl + range + " | jq '[.logs[].accounting.totals.rxBytes // 0] | add'") ==
+        all * kPacketBytes);
+  CHECK(number(curl + "-G -d group_by=proto -d format=ndjson http://x/api/v1/query | jq .rxBytes") ==
+        all * kPacketBytes);
   const std::string command =
       std::string(FLOWTALLY_PROGRAM) + " query --json --group-by dst --socket " + host.socket();
-  CHECK(number(command + " | jq '[.rows[].rxPkts] | add'") == kPackets);
+  CHECK(number(command + " | jq '[.rows[].rxPkts] | add'") == all);
   CHECK(number(std::string(FLOWTALLY_PROGRAM) +
                " query 'proto udp' --group-by proto --output ndjson --state-dir " + host.state() +
-               " | jq .rxPkts") == kPackets);
+               " | jq .rxPkts") == all);
   CHECK(shell(curl + "http://x/healthz").status == 0);
   CHECK(shell(curl + "http://x/readyz").status == 0);
   CHECK(number(curl +
                "http://x/metrics | sed -n 's/^flowtally_hook_packets_total{.*direction=\"rx\".*} //p'") ==
-        kPackets);
+        all);
+
+  const Ran lint = shell(curl + "http://x/metrics | /usr/local/lib/flowtally-tests/promtool check metrics");
+  INFO("scripts/setup brings promtool\n" << lint.out);
+  CHECK(lint.status == 0);
+  CHECK(lint.out.empty());
 
   Program status({"status", "--socket", host.socket()});
   CHECK(status.wait() == 0);
   CHECK(status.out().find("tailscale0") != std::string::npos);
 
-  tail.wait_for_lines(number(curl + range + " | jq '[.logs[].virtualTraffic[]?] | length'"));
+  tail.wait_for_times(
+      "\"100.64.0.1:9\"",
+      number(curl + range +
+             " | jq '[.logs[].virtualTraffic[]? | select(.src | endswith(\":9\"))] | length'"));
   tail.signal(SIGINT);
   static_cast<void>(tail.wait());
   const TempDir folder;
   std::ofstream(folder.path / "tail") << tail.out();
-  CHECK(number("jq -s '[.[].rxPkts] | add' " + (folder.path / "tail").string()) == kPackets);
+  CHECK(number("jq -s '[.[] | select(.src | endswith(\":9\")) | .rxPkts] | add' " +
+               (folder.path / "tail").string()) == kPackets);
 
   program.signal(SIGTERM);
   REQUIRE(program.wait() == 0);
@@ -203,11 +219,12 @@ TEST_CASE("README's examples run as they are written", "[ask]") {
   send(tun, kPackets);
   wait_until_recorded("curl -sS --unix-socket /run/flowtally/flowtally.sock ", kPackets);
   // The examples name their ends in whole seconds.
-  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  const std::uint64_t recorded = number("date +%s");
+  wait_until([&] { return number("date +%s") > recorded; });
   const std::jthread traffic([&tun](const std::stop_token& stop) {
     for (std::uint32_t at = 0; !stop.stop_requested(); ++at) {
       static_cast<void>(tun.write(numbered(at)));
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ::poll(nullptr, 0, 1);
     }
   });
 

@@ -4,7 +4,7 @@
 #include "api/server.hpp"
 #include "server/api/client.hpp"
 #include "server/api/fake_source.hpp"
-#include "server/api/wait_until.hpp"
+#include "support/wait_until.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
 

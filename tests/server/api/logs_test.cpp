@@ -9,7 +9,7 @@
 #include "server/api/client.hpp"
 #include "server/api/fake_source.hpp"
 #include "server/api/sanitized.hpp"
-#include "server/api/wait_until.hpp"
+#include "support/wait_until.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
 

@@ -17,7 +17,7 @@
 #include "base/unique_fd.hpp"
 #include "server/api/client.hpp"
 #include "server/api/fake_source.hpp"
-#include "server/api/wait_until.hpp"
+#include "support/wait_until.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "server/api/wait_until.hpp"
+#include "support/wait_until.hpp"
 #include "server/cli/cli_rig.hpp"
 
 namespace flowtally::test {

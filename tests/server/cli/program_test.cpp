@@ -1,7 +1,7 @@
 // Goal: the built program asks as a user would have it: what it prints, and the code it ends with.
 #include <csignal>
 
-#include "server/api/wait_until.hpp"
+#include "support/wait_until.hpp"
 #include "server/cli/cli_rig.hpp"
 #include "support/process.hpp"
 

@@ -1,6 +1,6 @@
 // Goal: a tail shows each record once, whatever becomes of the agent meanwhile, and says what did.
 #include "record/text.hpp"
-#include "server/api/wait_until.hpp"
+#include "support/wait_until.hpp"
 #include "server/cli/cli_rig.hpp"
 
 namespace flowtally::test {
