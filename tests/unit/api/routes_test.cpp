@@ -98,15 +98,6 @@ TEST_CASE("a method that a path does not take is 405 with those that it does", "
   CHECK(rig.ask("/metrics", "HEAD").status == 200);
 }
 
-TEST_CASE("no log stream is configured", "[unit]") {
-  Rig rig;
-  for (const char* const method : {"GET", "PUT", "DELETE"}) {
-    const api::Answer answer = rig.ask("/api/v2/tailnet/-/logging/network/stream", method, true);
-    CHECK(answer.status == 404);
-    CHECK_THAT(answer.text, ContainsSubstring("network"));
-  }
-}
-
 TEST_CASE("a listing has the records of its range, the start included and the end not", "[unit]") {
   Rig rig;
   rig.source.append(10, 3);
