@@ -35,7 +35,7 @@ std::expected<std::string, Outcome> ask(const std::string& socket, const Questio
     return std::unexpected(Outcome::kUsage);
   }
   std::string body;
-  const Reply reply = client->get(question, [&](std::string_view piece) {
+  const Reply reply = client->ask(question, [&](std::string_view piece) {
     if (piece.size() > kDocumentBytesMax - body.size()) return false;
     body += piece;
     return true;

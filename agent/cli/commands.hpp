@@ -38,6 +38,15 @@ struct TailOptions {
   std::string filter{};
   bool json = false;  ///< a JSON object for each connection
 };
+struct StreamOptions {
+  enum class What : std::uint8_t { kList, kAdd, kRemove, kTest, kReplay } what = What::kList;
+  std::string socket{};
+  std::string name{};
+  std::string file{};  ///< of kAdd: YAML or JSON of the stream; "-": stdin
+  bool json = false;   ///< of kList
+};
+[[nodiscard]] Outcome stream(const StreamOptions& options, Console& console);
+
 /// Ends with kStopped, or when the reader of stdout goes.
 [[nodiscard]] Outcome follow(const TailOptions& options, Console& console);
 

@@ -87,6 +87,7 @@ Error refusal(long status, std::string_view body, const std::string& path) {
   }
   if (status == 503) return Error(ErrorCode::kResource, "the agent is busy: " + said).advise("Try again");
   if (status == 400) return {ErrorCode::kInvalidArgument, said};
+  if (status == 403) return {ErrorCode::kPermission, said};
   return {status == 404 ? ErrorCode::kNotFound : ErrorCode::kIo, said};
 }
 
@@ -104,7 +105,7 @@ class HttpClient::Transfer {
     return transfer;
   }
 
-  Reply get(const Question& question, const BodySink& sink, const std::function<void()>& tick) {
+  Reply ask(const Question& question, const BodySink& sink, const std::function<void()>& tick) {
     sink_ = &sink;
     enough_ = false;
     refusal_.clear();
@@ -143,6 +144,11 @@ class HttpClient::Transfer {
     if (question.idle_max.count() > 0) {
       set(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
       set(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(question.idle_max.count()));
+    }
+    if (question.method != "GET") set(easy, CURLOPT_CUSTOMREQUEST, question.method.c_str());
+    if (!question.body.empty()) {
+      set(easy, CURLOPT_POSTFIELDS, question.body.c_str());
+      set(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(question.body.size()));
     }
     set(easy, CURLOPT_WRITEFUNCTION, &Transfer::take);
     set(easy, CURLOPT_WRITEDATA, this);
@@ -244,8 +250,8 @@ base::Result<HttpClient> HttpClient::open(std::string socket, int stop_fd) {
   return HttpClient(std::move(*transfer));
 }
 
-Reply HttpClient::get(const Question& question, const BodySink& sink, const std::function<void()>& tick) {
-  return transfer_->get(question, sink, tick);
+Reply HttpClient::ask(const Question& question, const BodySink& sink, const std::function<void()>& tick) {
+  return transfer_->ask(question, sink, tick);
 }
 
 }  // namespace flowtally::cli

@@ -24,6 +24,8 @@ inline constexpr std::chrono::seconds kAnswerWait{30};
 inline constexpr std::size_t kRefusalBytesMax = 4096;
 
 struct Question {
+  std::string method{"GET"};
+  std::string body{};                                             ///< of a PUT or POST
   std::string path{};                                             ///< "/api/v1/status"
   std::vector<std::pair<std::string, std::string>> parameters{};  ///< as they are; they get encoded
   std::vector<std::string> headers{};                             ///< "Accept: text/event-stream"
@@ -61,7 +63,7 @@ class HttpClient {
   ~HttpClient();
 
   /// `tick` is called some times a second while this waits.
-  [[nodiscard]] Reply get(const Question& question, const BodySink& sink,
+  [[nodiscard]] Reply ask(const Question& question, const BodySink& sink,
                           const std::function<void()>& tick = {});
 
  private:

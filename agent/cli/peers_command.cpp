@@ -78,7 +78,7 @@ Outcome show_peers(const PeersOptions& options, Console& console) {
         table.add(document, "", false, text);
         return options.json || console.print(std::exchange(text, {}));
       });
-  const Reply reply = client->get({.path = "/api/v1/peers"}, [&](std::string_view piece) {
+  const Reply reply = client->ask({.path = "/api/v1/peers"}, [&](std::string_view piece) {
     return options.json ? console.print(piece) : scanner.feed(piece);
   });
   if (reply.end == Reply::End::kEnough && !console.stopped() && console.print_errno() == 0) {

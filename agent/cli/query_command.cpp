@@ -132,7 +132,7 @@ Outcome ask_agent(const QueryOptions& options, const query::Query& query, Consol
         }
         return printer.row(*row);
       });
-  const Reply reply = client->get(
+  const Reply reply = client->ask(
       question_of(options.text, query),
       [&](std::string_view piece) { return scanner.feed(piece) && printer.flush(); },
       [&] { printer.progress("waiting for the agent"); });

@@ -36,7 +36,7 @@ std::optional<LiveRate> live_rate(HttpClient& client) {
       "logs", [](std::string_view) { return true; },
       [&](std::string_view record) { return document.read(record) && add_record(document, rate); });
   const Reply reply =
-      client.get({.path = "/api/v1/flows/live"}, [&](std::string_view piece) { return scanner.feed(piece); });
+      client.ask({.path = "/api/v1/flows/live"}, [&](std::string_view piece) { return scanner.feed(piece); });
   if (reply.end != Reply::End::kWhole || !scanner.frame() || rate.seconds < kLiveSecondsMin)
     return std::nullopt;
   return rate;

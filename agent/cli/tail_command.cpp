@@ -73,7 +73,7 @@ class Follower {
     Question question{
         .path = "/api/v1/flows/live", .headers = {"Accept: text/event-stream"}, .idle_max = kSilenceMax};
     if (!last_id_.empty()) question.headers.push_back("Last-Event-ID: " + last_id_);
-    return client.get(question, [&](std::string_view piece) {
+    return client.ask(question, [&](std::string_view piece) {
       if (std::exchange(away_, false)) console_.say("the agent is back; going on behind the last record");
       heard_ = true;
       return events.feed(piece) && flush();
