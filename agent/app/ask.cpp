@@ -77,4 +77,8 @@ ExitCode query(QueryOptions options) {
   });
 }
 
+ExitCode stream(const cli::StreamOptions& options) {
+  return with_console([&](cli::Console& console) { return cli::stream(options, console); });
+}
+
 }  // namespace flowtally::app

@@ -190,6 +190,33 @@ void add_query(CLI::App& app, QueryOptions& options) {
       ->excludes("--socket");
 }
 
+/// Each of `stream`'s own subcommands says by `what` that it was the one.
+void add_stream(CLI::App& app, cli::StreamOptions& options) {
+  using What = cli::StreamOptions::What;
+  app.require_subcommand(1);
+  const auto add = [&](const char* name, const char* about, What what) {
+    CLI::App* const command = app.add_subcommand(name, about);
+    command->callback([&options, what] { options.what = what; });
+    add_socket(*command, options.socket);
+    return command;
+  };
+  const auto named = [&](CLI::App* command) {
+    command->add_option("name", options.name, "the stream's name")->required()->type_name("NAME");
+  };
+  for (const char* const name : {"list", "status"}) {
+    CLI::App* const command = add(name, "list the streams and how they are doing", What::kList);
+    command->add_flag("--json", options.json, "the agent's answer as it is");
+  }
+  CLI::App* const added = add("add", "add a stream, or put it in place of the one of that name", What::kAdd);
+  named(added);
+  added->add_option("file", options.file, "YAML or JSON, as under `sinks:` in the configuration; -: stdin")
+      ->required()
+      ->type_name("FILE");
+  named(add("remove", "remove a stream that was added here", What::kRemove));
+  named(add("test", "send one marked record and show what the receiver says", What::kTest));
+  named(add("replay", "send again what the receiver had refused", What::kReplay));
+}
+
 constexpr const char* kExitCodes =
     "Exit codes: 0 done; 1 something failed while running; 2 the command line is wrong; 3 this host lacks "
     "something\n"
@@ -210,6 +237,7 @@ ExitCode run_command_line(int argc, char** argv) {
   AskOptions ask_options;
   TailOptions tail_options;
   QueryOptions query_options;
+  cli::StreamOptions stream_options{.socket = kSocketPath};
   CLI::App* const run_command = app.add_subcommand("run", "count an interface and write flow-log records");
   CLI::App* const demo_command =
       app.add_subcommand("demo", "make a small tailnet in network namespaces and prove the counts");
@@ -221,6 +249,8 @@ ExitCode run_command_line(int argc, char** argv) {
       app.add_subcommand("query", "find connections in the journal, or sums over groups of them");
   CLI::App* const tail_command = app.add_subcommand("tail", "show connections as they are recorded");
   CLI::App* const peers_command = app.add_subcommand("peers", "list the nodes that the agent knows");
+  CLI::App* const stream_command =
+      app.add_subcommand("stream", "what is streamed to where: list, add, remove, test, send again");
   CLI::App* const version_command = app.add_subcommand("version", "print the version");
   add_run(*run_command, run_options);
   add_demo(*demo_command, demo_options);
@@ -230,6 +260,7 @@ ExitCode run_command_line(int argc, char** argv) {
   add_ask(*peers_command, ask_options);
   add_tail(*tail_command, tail_options);
   add_query(*query_command, query_options);
+  add_stream(*stream_command, stream_options);
 
   try {
     app.parse(argc, argv);
@@ -244,6 +275,7 @@ ExitCode run_command_line(int argc, char** argv) {
   if (query_command->parsed()) return query(std::move(query_options));
   if (tail_command->parsed()) return tail(tail_options);
   if (peers_command->parsed()) return peers(ask_options);
+  if (stream_command->parsed()) return stream(stream_options);
   if (version_command->parsed()) return version();
   return ExitCode::kUsage;
 }

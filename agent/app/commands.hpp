@@ -10,6 +10,7 @@
 #include "app/exit_code.hpp"
 #include "capture/attachment.hpp"
 #include "cli/answer.hpp"
+#include "cli/commands.hpp"
 #include "journal/journal.hpp"
 #include "query/query.hpp"
 
@@ -93,6 +94,7 @@ struct QueryOptions {
 [[nodiscard]] ExitCode peers(const AskOptions& options);
 [[nodiscard]] ExitCode tail(const TailOptions& options);
 [[nodiscard]] ExitCode query(QueryOptions options);
+[[nodiscard]] ExitCode stream(const cli::StreamOptions& options);
 
 /// Reads the command line and runs what it names. Prints what is wrong with it to stderr.
 [[nodiscard]] ExitCode run_command_line(int argc, char** argv);
