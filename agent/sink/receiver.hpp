@@ -45,6 +45,8 @@ struct ReceiverTraits {
   std::uint64_t items_max = 5000;
   std::uint64_t bytes_max = std::uint64_t{4} << 20U;       ///< of texts; a body has more around them
   std::uint64_t item_bytes_max = std::uint64_t{1} << 20U;  ///< larger ones are refused without trying
+  /// Not 0: a batch waits so long for more, whatever the settings' age is (objects of S3).
+  std::chrono::milliseconds age{0};
 };
 
 /// One receiver, for one log type. Belongs to one stream's thread. It may keep connections; it keeps no items
