@@ -11,10 +11,10 @@
 
 #include <fmt/format.h>
 
+#include "base/near_miss.hpp"
 #include "identity/file_values.hpp"
-#include "identity/near_miss.hpp"
 #include "identity/status_parser.hpp"
-#include "identity/yaml_tree.hpp"
+#include "yaml/yaml_tree.hpp"
 
 namespace flowtally::identity {
 namespace {
@@ -212,7 +212,7 @@ base::Result<std::string> read_file(const std::string& path) {
 
 base::Result<model::Tailnet> parse_identity(std::string_view text, const std::string& name,
                                             const LocalAddresses& local) {
-  auto tree = parse_yaml(text, name);
+  auto tree = yaml::parse_yaml(text, name);
   if (!tree) return fail(std::move(tree.error()));
   FileTailnet read;
   if (auto mapped = read_map(name, *tree, "an identity file", read, kTopFields); !mapped)

@@ -13,12 +13,16 @@
 
 #include <fmt/format.h>
 
+#include "base/near_miss.hpp"
 #include "base/result.hpp"
-#include "identity/near_miss.hpp"
-#include "identity/yaml_tree.hpp"
 #include "model/address.hpp"
+#include "yaml/yaml_tree.hpp"
 
 namespace flowtally::identity {
+
+using base::near_miss;
+using yaml::yaml_error;
+using yaml::YamlNode;
 
 /// A word of the file for a message, cut where it is long.
 [[nodiscard]] std::string quoted(std::string_view text);

@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "identity/near_miss.hpp"
-#include "identity/yaml_tree.hpp"
+#include "base/near_miss.hpp"
 #include "support/catch.hpp"
 #include "unit/identity/golden.hpp"
+#include "yaml/yaml_tree.hpp"
 
 namespace flowtally::identity {
 namespace {

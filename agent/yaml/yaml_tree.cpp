@@ -1,4 +1,4 @@
-#include "identity/yaml_tree.hpp"
+#include "yaml/yaml_tree.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -12,7 +12,7 @@
 
 #include "base/check.hpp"
 
-namespace flowtally::identity {
+namespace flowtally::yaml {
 namespace {
 
 using base::ErrorCode;
@@ -135,4 +135,4 @@ base::Result<YamlNode> parse_yaml(std::string_view text, const std::string& name
   return std::move(builder).take();
 }
 
-}  // namespace flowtally::identity
+}  // namespace flowtally::yaml

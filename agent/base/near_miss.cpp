@@ -1,9 +1,9 @@
-#include "identity/near_miss.hpp"
+#include "base/near_miss.hpp"
 
 #include <algorithm>
 #include <vector>
 
-namespace flowtally::identity {
+namespace flowtally::base {
 namespace {
 
 constexpr std::size_t kDistanceMax = 2;
@@ -54,4 +54,4 @@ std::string near_miss(std::string_view word, std::span<const std::string_view> k
   return prefixed == known.end() ? std::string() : std::string(*prefixed);
 }
 
-}  // namespace flowtally::identity
+}  // namespace flowtally::base

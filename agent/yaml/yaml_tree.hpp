@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 
-namespace flowtally::identity {
+namespace flowtally::yaml {
 
 inline constexpr std::size_t kYamlDepthMax = 16;
 inline constexpr std::size_t kYamlNodesMax = 1'000'000;
@@ -34,4 +34,4 @@ struct YamlNode {
 /// An error at this place: "NAME:LINE:COLUMN: what".
 [[nodiscard]] base::Error yaml_error(const std::string& name, const YamlNode& node, std::string_view what);
 
-}  // namespace flowtally::identity
+}  // namespace flowtally::yaml
