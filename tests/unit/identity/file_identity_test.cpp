@@ -210,16 +210,16 @@ TEST_CASE("a file is read from disk, with its name in the errors", "[unit]") {
 
 TEST_CASE("near is a word that a slip or two makes", "[unit]") {
   const std::vector<std::string_view> words = {"addresses", "routes", "id", "endpoints"};
-  CHECK(near_miss("adresses", words) == "addresses");
-  CHECK(near_miss("address", words) == "addresses");
-  CHECK(near_miss("addr", words) == "addresses");
-  CHECK(near_miss("rotues", words) == "routes");
-  CHECK(near_miss("route", words) == "routes");
-  CHECK(near_miss("endpoints_of", words) == "endpoints");
-  CHECK(near_miss("ix", words).empty());
-  CHECK(near_miss("something", words).empty());
-  CHECK(near_miss("", words).empty());
-  CHECK(near_miss(std::string(1000, 'a'), words).empty());
+  CHECK(base::near_miss("adresses", words) == "addresses");
+  CHECK(base::near_miss("address", words) == "addresses");
+  CHECK(base::near_miss("addr", words) == "addresses");
+  CHECK(base::near_miss("rotues", words) == "routes");
+  CHECK(base::near_miss("route", words) == "routes");
+  CHECK(base::near_miss("endpoints_of", words) == "endpoints");
+  CHECK(base::near_miss("ix", words).empty());
+  CHECK(base::near_miss("something", words).empty());
+  CHECK(base::near_miss("", words).empty());
+  CHECK(base::near_miss(std::string(1000, 'a'), words).empty());
 }
 
 }  // namespace
