@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "base/error.hpp"
 #include "model/sink_settings.hpp"
 #include "sink/batch.hpp"
@@ -18,7 +20,10 @@ inline constexpr const char* kKafkaModuleFunction = "flowtally_kafka_make";
 
 /// The word: what would make the two disagree about the values. The sizes catch a change of a header without
 /// a change of the version.
-[[nodiscard]] std::string module_build_word();
+[[nodiscard]] inline std::string module_build_word() {
+  return fmt::format("flowtally {} {} {} {} {} {}", FLOWTALLY_VERSION, __VERSION__,
+                     sizeof(model::SinkSettings), sizeof(Batch), sizeof(Item), sizeof(Outcome));
+}
 
 struct KafkaModuleRequest {
   const model::SinkSettings* settings = nullptr;
