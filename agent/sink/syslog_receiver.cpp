@@ -1,12 +1,12 @@
 #include "sink/syslog_receiver.hpp"
 
-#include <array>
 #include <cerrno>
 #include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "sink/host_name.hpp"
 #include "sink/syslog_message.hpp"
 #include "sink/tcp_connection.hpp"
 
@@ -92,13 +92,6 @@ class SyslogReceiver final : public Receiver {
   std::vector<std::size_t> ends_{};  ///< of each item in `messages_`
 };
 
-std::string this_host() {
-  constexpr std::size_t kNameBytes = 256;
-  std::array<char, kNameBytes> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "-";
-  return name.data();
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Receiver>> make_syslog_receiver(const model::SinkSettings& settings,
@@ -121,7 +114,7 @@ Result<std::unique_ptr<Receiver>> make_syslog_receiver(const model::SinkSettings
     if (!file->empty() && ::access(file->c_str(), R_OK) != 0)
       return fail(Error::from_errno(errno, fmt::format("read {}", *file)));
   }
-  if (syslog.host_name.empty()) syslog.host_name = this_host();
+  if (syslog.host_name.empty()) syslog.host_name = host_name();
   return std::make_unique<SyslogReceiver>(syslog, log_type,
                                           TcpConnection::Options{.address = std::move(*address),
                                                                  .tls = syslog.tls,
