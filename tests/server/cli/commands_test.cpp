@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "support/wait_until.hpp"
 #include "server/cli/cli_rig.hpp"
+#include "support/wait_until.hpp"
 
 namespace flowtally::test {
 namespace {

@@ -1,9 +1,9 @@
 // Goal: the built program asks as a user would have it: what it prints, and the code it ends with.
 #include <csignal>
 
-#include "support/wait_until.hpp"
 #include "server/cli/cli_rig.hpp"
 #include "support/process.hpp"
+#include "support/wait_until.hpp"
 
 namespace flowtally::test {
 namespace {

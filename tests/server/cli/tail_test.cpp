@@ -1,7 +1,7 @@
 // Goal: a tail shows each record once, whatever becomes of the agent meanwhile, and says what did.
 #include "record/text.hpp"
-#include "support/wait_until.hpp"
 #include "server/cli/cli_rig.hpp"
+#include "support/wait_until.hpp"
 
 namespace flowtally::test {
 namespace {
