@@ -133,7 +133,7 @@ query::Summary answer_summary(const JsonDocument& frame) {
                      .damaged = frame.number("/summary/missing/damaged"),
                      .lost = frame.number("/summary/missing/lost"),
                      .unreadable = frame.number("/summary/missing/unreadable")};
-  if (const auto begins = record::parse_time(frame.text("/summary/begins"))) summary.begins_ns = *begins;
+  summary.begins_ns = record::parse_time(frame.text("/summary/begins"));
   return summary;
 }
 

@@ -10,6 +10,9 @@
 namespace flowtally::cli {
 namespace {
 
+/// A thousand years: what is longer is a mistake of somebody's clock.
+constexpr double kSecondsMax = 3.2e10;
+
 std::string scaled_text(double value, std::string_view unit) {
   constexpr std::string_view kPrefixes[] = {"", "k", "M", "G", "T", "P", "E"};
   std::size_t prefix = 0;
@@ -40,11 +43,13 @@ std::string count_text(std::uint64_t count, std::string_view one, std::string_vi
   return fmt::format("{} {}", count_text(count), count == 1 ? one : many);
 }
 
+std::string or_dash(std::string_view text) { return text.empty() ? "-" : std::string(text); }
+
 std::string duration_text(double seconds) {
   if (!(seconds > 0)) return "0 s";
   if (seconds < 0.9995) return fmt::format("{:.{}f} ms", seconds * 1e3, seconds < 0.01 ? 1 : 0);
   if (seconds < 9.95) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
+  const auto whole = static_cast<std::uint64_t>(std::llround(std::min(seconds, kSecondsMax)));
   if (whole < 60) return fmt::format("{} s", whole);
   if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
   if (whole < 86'400) return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);

@@ -22,6 +22,8 @@ namespace flowtally::cli {
 /// "2026-11-23 01:02:03", by the clocks of `zone`.
 [[nodiscard]] std::string local_time_text(std::int64_t unix_ns, const query::ZoneOffset& zone);
 
+/// "-" for what is not there.
+[[nodiscard]] std::string or_dash(std::string_view text);
 /// The text with '?' for what would command a terminal: names come from other people's machines.
 [[nodiscard]] std::string printable(std::string_view text);
 /// Characters, not bytes; each is taken for one column wide.

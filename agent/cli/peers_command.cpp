@@ -16,8 +16,6 @@ std::string joined(const std::vector<std::string>& texts) {
   return all.empty() ? "-" : all;
 }
 
-std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
-
 class PeerTable {
  public:
   explicit PeerTable(bool colour)

@@ -171,7 +171,6 @@ class Page {
     return fmt::format("{} and {:.0f} packets/s", rate_text(static_cast<double>(bytes) / seconds),
                        static_cast<double>(packets) / seconds);
   }
-  static std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
 
   void failing(const std::string& place, std::string_view what) {
     if (!status_.flag(place + "/failing")) return;

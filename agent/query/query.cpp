@@ -19,35 +19,35 @@ using base::Result;
 namespace {
 
 struct ColumnName {
-  Column column;
   std::string_view name;
+  Column column;
   ValueKind kind;
   bool groups;  ///< can be grouped by
 };
 
-constexpr ColumnName kColumns[] = {{Column::kTime, "time", ValueKind::kTime, true},
-                                   {Column::kStart, "start", ValueKind::kTime, false},
-                                   {Column::kEnd, "end", ValueKind::kTime, false},
-                                   {Column::kNode, "node", ValueKind::kText, true},
-                                   {Column::kClass, "class", ValueKind::kText, true},
-                                   {Column::kProto, "proto", ValueKind::kText, true},
-                                   {Column::kSrc, "src", ValueKind::kText, true},
-                                   {Column::kDst, "dst", ValueKind::kText, true},
-                                   {Column::kSrcPort, "sport", ValueKind::kNumber, true},
-                                   {Column::kDstPort, "dport", ValueKind::kNumber, true},
-                                   {Column::kPort, "port", ValueKind::kNumber, true},
-                                   {Column::kPeer, "peer", ValueKind::kText, true},
-                                   {Column::kUser, "user", ValueKind::kText, true},
-                                   {Column::kTag, "tag", ValueKind::kText, true},
-                                   {Column::kTxPackets, "txPkts", ValueKind::kNumber, false},
-                                   {Column::kTxBytes, "txBytes", ValueKind::kBytes, false},
-                                   {Column::kRxPackets, "rxPkts", ValueKind::kNumber, false},
-                                   {Column::kRxBytes, "rxBytes", ValueKind::kBytes, false},
-                                   {Column::kPackets, "packets", ValueKind::kNumber, false},
-                                   {Column::kBytes, "bytes", ValueKind::kBytes, false},
-                                   {Column::kFlows, "flows", ValueKind::kNumber, false},
-                                   {Column::kFirstSeen, "firstSeen", ValueKind::kTime, false},
-                                   {Column::kLastSeen, "lastSeen", ValueKind::kTime, false}};
+constexpr ColumnName kColumns[] = {{"time", Column::kTime, ValueKind::kTime, true},
+                                   {"start", Column::kStart, ValueKind::kTime, false},
+                                   {"end", Column::kEnd, ValueKind::kTime, false},
+                                   {"node", Column::kNode, ValueKind::kText, true},
+                                   {"class", Column::kClass, ValueKind::kText, true},
+                                   {"proto", Column::kProto, ValueKind::kText, true},
+                                   {"src", Column::kSrc, ValueKind::kText, true},
+                                   {"dst", Column::kDst, ValueKind::kText, true},
+                                   {"sport", Column::kSrcPort, ValueKind::kNumber, true},
+                                   {"dport", Column::kDstPort, ValueKind::kNumber, true},
+                                   {"port", Column::kPort, ValueKind::kNumber, true},
+                                   {"peer", Column::kPeer, ValueKind::kText, true},
+                                   {"user", Column::kUser, ValueKind::kText, true},
+                                   {"tag", Column::kTag, ValueKind::kText, true},
+                                   {"txPkts", Column::kTxPackets, ValueKind::kNumber, false},
+                                   {"txBytes", Column::kTxBytes, ValueKind::kBytes, false},
+                                   {"rxPkts", Column::kRxPackets, ValueKind::kNumber, false},
+                                   {"rxBytes", Column::kRxBytes, ValueKind::kBytes, false},
+                                   {"packets", Column::kPackets, ValueKind::kNumber, false},
+                                   {"bytes", Column::kBytes, ValueKind::kBytes, false},
+                                   {"flows", Column::kFlows, ValueKind::kNumber, false},
+                                   {"firstSeen", Column::kFirstSeen, ValueKind::kTime, false},
+                                   {"lastSeen", Column::kLastSeen, ValueKind::kTime, false}};
 
 constexpr Column kConnectionColumns[] = {Column::kStart,   Column::kEnd,       Column::kNode,
                                          Column::kClass,   Column::kProto,     Column::kSrc,

@@ -129,7 +129,7 @@ class Scan {
   [[nodiscard]] bool ended() const noexcept { return ended_ || options_.stop.stop_requested(); }
 
  private:
-  Result<journal::JournalReader> open_reader() const {
+  [[nodiscard]] Result<journal::JournalReader> open_reader() const {
     journal::ScanOptions scan{.start_ns = query_.start_ns, .end_ns = query_.end_ns, .may_match = {}};
     if (!query_.filter.empty()) {
       scan.may_match = [this](const journal::TermFilter& frame) { return query_.filter.may_match(frame); };

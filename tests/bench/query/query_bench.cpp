@@ -1,15 +1,16 @@
 // Goal: what questions cost over a journal of realistic records, open and sealed, beside reading it alone.
 //
-// Method: the traffic of tests/bench/journal, as much as FLOWTALLY_BENCH_MB says (256); each round asks the
+// Method: the traffic of tests/bench/journal, as much as FLOWTALLY_BENCH_MB says (1024); each round asks the
 // same questions in turn, so they see the same machine. Wall time: with one thread it is that of one core
-// where nobody else computes. With a directory as argument the journal is left there, for
-// tests/bench/query/compare.
+// where nobody else computes. With a directory as argument the journal is left there; with --json each
+// row is an object.
 #include <array>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -61,9 +62,17 @@ double read_alone(const std::string& directory) {
   });
 }
 
-void ask(const std::string& directory, std::size_t bytes, const char* how) {
+void ask(const std::string& directory, std::size_t bytes, const char* how, bool json) {
   const double alone = read_alone(directory);
   const auto row = [&](const char* name, double seconds, const query::Summary& summary) {
+    if (json) {
+      fmt::print(
+          "{{\"bench\":\"query\",\"segments\":\"{}\",\"question\":\"{}\",\"ms\":{:.1f},\"gb_per_s\":{:.3f},"
+          "\"to_reading\":{:.3f},\"frames_read\":{},\"frames_passed\":{},\"rows\":{}}}\n",
+          how, name, seconds * 1e3, static_cast<double>(bytes) / seconds / 1e9, seconds / alone,
+          summary.frames_read, summary.frames_passed, summary.rows);
+      return;
+    }
     fmt::print("{:<8} {:<42} {:>8.1f} ms {:>7.2f} GB/s {:>6.2f} x reading  {} of {} frames, {} rows\n", how,
                name, seconds * 1e3, static_cast<double>(bytes) / seconds / 1e9, seconds / alone,
                summary.frames_read, summary.frames_read + summary.frames_passed, summary.rows);
@@ -83,8 +92,8 @@ void ask(const std::string& directory, std::size_t bytes, const char* how) {
   }
 }
 
-int run(const std::string& directory) {
-  std::size_t megabytes = 256;
+int run(const std::string& directory, bool json) {
+  std::size_t megabytes = 1024;
   if (const char* const wanted = std::getenv("FLOWTALLY_BENCH_MB"); wanted != nullptr) {
     std::from_chars(wanted, wanted + std::strlen(wanted), megabytes);
   }
@@ -101,14 +110,14 @@ int run(const std::string& directory) {
     FLOWTALLY_CHECK(opened->append(window.entries).has_value());
     for (const std::string& line : window.lines) bytes += line.size();
   }
-  fmt::print("{} windows of {} flows, {} MB\n", windows, kFlowsPerWindow, bytes >> 20U);
-  ask(directory, bytes, "open");
+  if (!json) fmt::print("{} windows of {} flows, {} MB\n", windows, kFlowsPerWindow, bytes >> 20U);
+  ask(directory, bytes, "open", json);
   while (opened->seal_one().value()) continue;
   std::uint64_t stored = 0;
   for (const auto& file : fs::directory_iterator(directory))
     stored += file.is_regular_file() ? file.file_size() : 0;
-  fmt::print("sealed but for the last segment: {} MB on disk\n", stored >> 20U);
-  ask(directory, bytes, "sealed");
+  if (!json) fmt::print("sealed but for the last segment: {} MB on disk\n", stored >> 20U);
+  ask(directory, bytes, "sealed", json);
   return 0;
 }
 
@@ -116,10 +125,11 @@ int run(const std::string& directory) {
 }  // namespace flowtally::bench
 
 int main(int argc, char** argv) {
-  if (argc == 2) return flowtally::bench::run(argv[1]);
+  const bool json = argc > 1 && std::string_view(argv[1]) == "--json";
+  if (argc == 2 && !json) return flowtally::bench::run(argv[1], false);
   const auto directory =
       std::filesystem::temp_directory_path() / fmt::format("flowtally-query-bench-{}", ::getpid());
-  const int code = flowtally::bench::run(directory.string());
+  const int code = flowtally::bench::run(directory.string(), json);
   std::filesystem::remove_all(directory);
   return code;
 }

@@ -4,9 +4,9 @@
 #include "api/server.hpp"
 #include "server/api/client.hpp"
 #include "server/api/fake_source.hpp"
-#include "support/wait_until.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
 namespace flowtally::test {
 namespace {

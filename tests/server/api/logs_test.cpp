@@ -9,9 +9,9 @@
 #include "server/api/client.hpp"
 #include "server/api/fake_source.hpp"
 #include "server/api/sanitized.hpp"
-#include "support/wait_until.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
 namespace flowtally::test {
 namespace {

@@ -17,9 +17,9 @@
 #include "base/unique_fd.hpp"
 #include "server/api/client.hpp"
 #include "server/api/fake_source.hpp"
-#include "support/wait_until.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
+#include "support/wait_until.hpp"
 
 namespace flowtally::test {
 namespace {
