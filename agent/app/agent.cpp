@@ -77,8 +77,12 @@ bool Agent::handle(const std::vector<capture::Event>& events) {
   for (const capture::Event& event : events) {
     switch (event.kind) {
       case capture::Event::Kind::kAttached:
+        logger_.info("{}", event.text);
+        if (outputs_.tell) outputs_.tell({.attached = true, .text = event.text});
+        break;
       case capture::Event::Kind::kUnderlay: logger_.info("{}", event.text); break;
       case capture::Event::Kind::kGone:
+        if (outputs_.tell) outputs_.tell({.attached = false, .text = event.text});
         logger_.warn("{}; what it counted is kept, waiting for it to come back", event.text);
         break;
       case capture::Event::Kind::kAttachFailed:
@@ -96,15 +100,17 @@ base::Status Agent::run(int stop_fd) {
   for (;;) {
     publish();
     const int asked_fd = outputs_.view != nullptr ? outputs_.view->request_fd() : -1;
-    std::array<pollfd, 5> waits{{{.fd = stop_fd, .events = POLLIN, .revents = 0},
+    std::array<pollfd, 6> waits{{{.fd = stop_fd, .events = POLLIN, .revents = 0},
                                  {.fd = timer_.get(), .events = POLLIN, .revents = 0},
                                  {.fd = capturer_->event_fd(), .events = POLLIN, .revents = 0},
                                  {.fd = attribution_.event_fd(), .events = POLLIN, .revents = 0},
-                                 {.fd = asked_fd, .events = POLLIN, .revents = 0}}};
+                                 {.fd = asked_fd, .events = POLLIN, .revents = 0},
+                                 {.fd = outputs_.reload_fd, .events = POLLIN, .revents = 0}}};
     if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
       return base::fail(base::Error::from_errno(errno, "wait for the next interval"));
     }
     if (waits[0].revents != 0) return finish(stop_fd);
+    if (waits[5].revents != 0 && outputs_.reload()) return finish(stop_fd);
 
     bool due = false;
     if (waits[1].revents != 0) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,11 +49,21 @@ struct AgentSummary {
   std::string identity_text;             ///< how asking who is who went, for people
 };
 
+/// What an agent tells of that goes into the audit log.
+struct AgentEvent {
+  bool attached = false;  ///< to the interface, or off it
+  std::string text{};
+};
+
 /// Where records go. What is here must outlive the agent.
 struct AgentOutputs {
-  RecordJournal* journal = nullptr;  ///< null: there is none
-  RecordOutput* copy = nullptr;      ///< null: nobody wants one
-  AgentView* view = nullptr;         ///< null: nobody asks
+  RecordJournal* journal = nullptr;               ///< null: there is none
+  RecordOutput* copy = nullptr;                   ///< null: nobody wants one
+  AgentView* view = nullptr;                      ///< null: nobody asks
+  std::function<void(const AgentEvent&)> tell{};  ///< called by the agent's thread
+  int reload_fd = -1;  ///< readable when the configuration is to be read again; -1: it never is
+  /// Called then. True: what changed needs another agent, and run() ends.
+  std::function<bool()> reload{};
 };
 
 /// One capture and its outputs. All calls from one thread, which stays in the interface's network namespace.
@@ -64,9 +75,9 @@ class Agent {
       AgentOptions options, std::shared_ptr<identity::IdentitySource> identity, AgentOutputs outputs,
       spdlog::logger& logger);
 
-  /// Works until `stop_fd` becomes readable; then drains what is left and writes it. Where `stays_attached`
-  /// the kernel counts on for the next run, else the programs are taken off first. An Error says what could
-  /// not be written, with its packets and bytes.
+  /// Works until `stop_fd` becomes readable, or outputs.reload says so; then drains what is left and writes
+  /// it. Where `stays_attached` the kernel counts on for the next run, else the programs are taken off first.
+  /// An Error says what could not be written, with its packets and bytes.
   [[nodiscard]] base::Status run(int stop_fd);
 
   /// The interface is there and counted.

@@ -14,6 +14,8 @@ namespace flowtally::app {
 class StopSignal {
  public:
   [[nodiscard]] static base::Result<StopSignal> open();
+  /// From now on SIGHUP is no stop signal: it makes the descriptor that is returned readable.
+  [[nodiscard]] base::Result<base::UniqueFd> divert_hangup();
   /// Makes it readable after `time`, by SIGALRM.
   [[nodiscard]] static base::Status after(std::chrono::milliseconds time);
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
