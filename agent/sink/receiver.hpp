@@ -66,10 +66,8 @@ class Receiver {
 };
 
 /// Checks what can be checked without the receiver. kInvalidArgument, kNotFound: the settings;
-/// kUnsupported: this kind is not in this build or its module is not installed. `state_dir` is for receivers
-/// that spool (S3); they may keep files in `state_dir`/sinks/NAME.
+/// kUnsupported: this kind is not in this build or its module is not installed.
 [[nodiscard]] base::Result<std::unique_ptr<Receiver>> make_receiver(const model::SinkSettings& settings,
-                                                                    model::LogType log_type,
-                                                                    const std::string& state_dir);
+                                                                    model::LogType log_type);
 
 }  // namespace flowtally::sink
