@@ -24,5 +24,5 @@ cat > "$dir/users.xml" <<X
 X
 export LD_LIBRARY_PATH
 LD_LIBRARY_PATH=$(deb_libraries)
-launch "$cache/clickhouse/usr/bin/clickhouse" server --config-file="$dir/config.xml"
+launch "$cache/clickhouse/usr/sbin/clickhouse-server" --config-file="$dir/config.xml"
 ready "curl -sf http://127.0.0.1:$port/ping" 60

@@ -8,8 +8,9 @@ get_it() {
   mvn -q -B dependency:copy "-Dartifact=org.elasticsearch.distribution.zip:elasticsearch:$version:zip" "-DoutputDirectory=$cache"
   (cd "$cache" && jar -xf "elasticsearch-$version.zip")
   rm "$cache/elasticsearch-$version.zip"
+  rm -r "$cache/elasticsearch-$version"/modules/x-pack-ml/platform/{darwin,windows}*
   chmod -R a+rX "$cache/elasticsearch-$version"
-  chmod a+x "$cache/elasticsearch-$version"/bin/*
+  find "$cache/elasticsearch-$version" -type f -path '*/bin/*' -exec chmod a+x {} +
 }
 need_java 11
 if [ ! -e "$cache/elasticsearch68.got" ]; then
