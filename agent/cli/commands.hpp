@@ -8,6 +8,7 @@
 #include "cli/answer.hpp"
 #include "cli/console.hpp"
 #include "cli/outcome.hpp"
+#include "config/settings.hpp"
 #include "query/query.hpp"
 
 namespace flowtally::cli {
@@ -46,6 +47,14 @@ struct StreamOptions {
   bool json = false;   ///< of kList
 };
 [[nodiscard]] Outcome stream(const StreamOptions& options, Console& console);
+
+struct ConfigurationOptions {
+  enum class What : std::uint8_t { kCheck, kPrint, kSchema } what = What::kCheck;
+  std::string file = config::kDefaultFile;  ///< with conf.d beside it; of kCheck and kPrint
+  bool effective = false;                   ///< of kPrint: with what holds by default
+};
+/// Asks no agent. kFailed: something is wrong with the configuration; each fault is a line on stderr.
+[[nodiscard]] Outcome configuration(const ConfigurationOptions& options, Console& console);
 
 /// Ends with kStopped, or when the reader of stdout goes.
 [[nodiscard]] Outcome follow(const TailOptions& options, Console& console);

@@ -33,9 +33,19 @@ class SinkChecker {
     faults_.add(place_of(origins_, path), path, what);
   }
 
+  /// "token or token_file", of a secret.
+  [[nodiscard]] std::string with_file(std::string_view path) const {
+    for (const auto& key : sink_keys(sink_.receiver.index())) {
+      if (key.info.path != path) continue;
+      if (const std::string file = file_key_of(key.info); !file.empty())
+        return fmt::format("{} or {}", path, file);
+    }
+    return std::string(path);
+  }
+
   /// One without the other.
   void together(std::string_view key, std::string_view other) const {
-    if (given(key) && !given(other)) fault(key, fmt::format("needs {}", other));
+    if (given(key) && !given(other)) fault(key, fmt::format("needs {}", with_file(other)));
   }
   void apart(std::string_view key, std::string_view other) const {
     if (given(key) && given(other)) fault(key, fmt::format("cannot be together with {}", other));
@@ -44,10 +54,8 @@ class SinkChecker {
   void check_required() const {
     for (const auto& key : sink_keys(sink_.receiver.index())) {
       if (!key.info.required || given(key.info.path)) continue;
-      const std::string file = file_key_of(key.info);
-      const std::string what =
-          file.empty() ? std::string(key.info.path) : fmt::format("{} or {}", key.info.path, file);
-      faults_.add(place_of(origins_, path_), path_, fmt::format("{} is missing: {}", what, key.info.about));
+      faults_.add(place_of(origins_, path_), path_,
+                  fmt::format("{} is missing: {}", with_file(key.info.path), key.info.about));
     }
   }
 
@@ -80,7 +88,7 @@ class SinkChecker {
     if (given("user") && !sasl) fault("user", "needs security: sasl_plaintext or sasl_ssl");
     if (!sasl) return;
     for (const std::string_view key : {"mechanism", "user", "password"}) {
-      if (!given(key)) fault("security", fmt::format("{} needs {}", kafka.security, key));
+      if (!given(key)) fault("security", fmt::format("{} needs {}", kafka.security, with_file(key)));
     }
   }
   void check_receiver(const model::S3Settings&) const {
@@ -88,12 +96,15 @@ class SinkChecker {
     together("secret_key", "access_key");
     together("session_token", "access_key");
     if (!given("endpoint") && !given("region")) {
-      faults_.add(place_of(origins_, path_), path_, "region is missing: Amazon's store needs it");
+      faults_.add(place_of(origins_, path_), path_,
+                  "region is missing: without endpoint it is Amazon's store");
     }
   }
   void check_receiver(const model::SyslogSettings& syslog) const {
-    for (const std::string_view key : {"tls.verify", "tls.ca_file", "tls.cert_file", "tls.key_file"}) {
-      if (given(key) && !syslog.tls) fault(key, "needs tls.enabled: true");
+    if (syslog.tls) return;
+    if (!sink_.tls.verify) fault("tls.verify", "needs tls.enabled: true");
+    for (const std::string_view key : {"tls.ca_file", "tls.cert_file", "tls.key_file"}) {
+      if (given(key)) fault(key, "needs tls.enabled: true");
     }
   }
   void check_receiver(const model::HttpSettings&) const {
@@ -146,7 +157,9 @@ void check_settings(const Settings& settings, const Origins& origins, Faults& fa
     fault("api.listen", "needs token_file: whoever reaches the address would be answered");
   if (given("api.token_file") && !given("api.listen"))
     fault("api.token_file", "is for listen, which is not given");
-  if (given("identity.file") && given("identity.tailscaled_socket"))
+  // The default is no wish: what `config print --effective` writes can be read again.
+  const auto& socket = settings.identity.tailscaled_socket;
+  if (settings.identity.file && socket && socket != with_defaults({}).identity.tailscaled_socket)
     fault("identity.file", "cannot be together with tailscaled_socket");
   if (given("capture.underlay.interfaces") && settings.capture.underlay == false)
     fault("capture.underlay.interfaces", "needs underlay.enabled");

@@ -122,7 +122,8 @@ std::string sinks_lines(std::span<const model::SinkSettings> sinks, PrintOptions
   if (sinks.empty()) return options.effective ? "sinks: {}\n" : "";
   std::string out = "sinks:\n";
   for (const model::SinkSettings& sink : sinks)
-    out += fmt::format("  {}:\n{}", json_string(sink.name), sink_lines(sink, options, loaded, 4));
+    out += fmt::format("  {}:\n{}", yaml_text({}, sink.name, SecretsShown::kYes),
+                       sink_lines(sink, options, loaded, 4));
   return out;
 }
 

@@ -142,7 +142,7 @@ Read read_text(const KeyInfo& key, std::string_view text) {
   };
   switch (key.type) {
     case ValueType::kUrl: return read_url(text);
-    case ValueType::kPath: return take(is_path(text), "is no absolute path of a file");
+    case ValueType::kPath: return take(is_path(text), "is no absolute path; write it as /DIRECTORY/NAME");
     case ValueType::kOutput:
       return take(text == "-" || is_path(text), "is neither the absolute path of a file nor -");
     case ValueType::kEndpoint: return take(is_endpoint(text), "is not HOST:PORT");

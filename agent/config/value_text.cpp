@@ -43,8 +43,11 @@ std::string measure_text(const KeyInfo& key, std::uint64_t measure, Form form) {
   return std::to_string(measure);
 }
 
-std::string pair_text(std::string_view name, const std::string& value) {
-  return fmt::format("{}: {}", json_string(name), value);
+/// Canonical JSON has no spaces; YAML needs one behind the colon.
+std::string_view comma(Form form) { return form == Form::kJson ? "," : ", "; }
+
+std::string pair_text(std::string_view name, const std::string& value, Form form) {
+  return fmt::format("{}:{}{}", json_string(name), form == Form::kJson ? "" : " ", value);
 }
 
 std::string secret_text(const model::Secret& secret, SecretsShown shown, Form form) {
@@ -66,21 +69,21 @@ struct Writer {
     std::vector<std::string> texts;
     for (const std::string& text : list)
       texts.push_back(key.type == ValueType::kStatuses ? text : text_in(form, text));
-    return fmt::format("[{}]", fmt::join(texts, ", "));
+    return fmt::format("[{}]", fmt::join(texts, comma(form)));
   }
   std::string operator()(const TextPairs& pairs) const {
     std::vector<std::string> texts;
     for (const auto& [name, value] : pairs) {
       // Quoted always: a number as a label is a text.
-      texts.push_back(pair_text(name, json_string(form == Form::kYaml ? escaped(value) : value)));
+      texts.push_back(pair_text(name, json_string(form == Form::kYaml ? escaped(value) : value), form));
     }
-    return fmt::format("{{{}}}", fmt::join(texts, ", "));
+    return fmt::format("{{{}}}", fmt::join(texts, comma(form)));
   }
   std::string operator()(const model::Headers& headers) const {
     std::vector<std::string> texts;
     for (const auto& [name, value] : headers)
-      texts.push_back(pair_text(name, secret_text(value, secrets, form)));
-    return fmt::format("{{{}}}", fmt::join(texts, ", "));
+      texts.push_back(pair_text(name, secret_text(value, secrets, form), form));
+    return fmt::format("{{{}}}", fmt::join(texts, comma(form)));
   }
 };
 
