@@ -98,6 +98,11 @@ std::string described(const std::string& schema, std::string_view about, std::st
   return out + '}';
 }
 
+std::string about_file(const KeyInfo& key) {
+  if (key.type == ValueType::kHeaders) return "The same, each value in a file: header and path";
+  return fmt::format("{}, in a file", key.about);
+}
+
 class ObjectSchema {
  public:
   /// `initial` is the JSON text of a key's default; empty: none.
@@ -133,7 +138,7 @@ class ObjectSchema {
         key.type == ValueType::kHeaders
             ? fmt::format(R"({{"type":"object","additionalProperties":{}}})", patterned("/.*[^/]"))
             : patterned("/.*[^/]");
-    properties.raw(file, described(in_file, fmt::format("{}, in a file", key.about), ""));
+    properties.raw(file, described(in_file, about_file(key), ""));
   }
 
   /// Each key that must be there, itself or by its file.

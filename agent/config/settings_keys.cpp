@@ -139,14 +139,12 @@ std::vector<Key<Settings>> journal_keys() {
                                       .type = ValueType::kTime,
                                       .about = "Age at which records go; without it, at any age",
                                       .min = kRetainAgeMinMs}),
-      setting<kPart, &J::fsync>(
-          {.path = "journal.fsync",
-           .type = ValueType::kWord,
-           .about =
-               "When records are synced to the disk: with each window, once a second, or when the kernel "
-               "likes to",
-           .fallback = "window",
-           .words = Words<Sync>::kAll}),
+      setting<kPart, &J::fsync>({.path = "journal.fsync",
+                                 .type = ValueType::kWord,
+                                 .about = "When records are synced to the disk: with each window, each "
+                                          "second, or when the kernel likes to",
+                                 .fallback = "window",
+                                 .words = Words<Sync>::kAll}),
   };
 }
 

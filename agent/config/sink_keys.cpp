@@ -88,7 +88,7 @@ Keys delivery_keys(const Takes& takes) {
   if (!takes.compressions.empty()) {
     keys.push_back(of_sink<&S::compression>({.path = "compression",
                                              .type = ValueType::kWord,
-                                             .about = "Of what is sent",
+                                             .about = "Compression of what is sent",
                                              .words = takes.compressions}));
   }
   const Keys sizes = {
