@@ -52,7 +52,7 @@ struct JournalReader::Inner {
   Status seek_time(std::int64_t time_ns);
   Result<Sequence> end() { return journal_end(files, directory); }
   Result<Gap> give_up();
-  bool wait(std::chrono::milliseconds timeout);
+  bool wait(std::chrono::milliseconds timeout, int wake_fd);
 
   // Each of these gives a step, or nothing: then the place has moved and next() looks again.
   Result<std::optional<Step>> locate();
@@ -337,7 +337,7 @@ Result<Gap> JournalReader::Inner::give_up() {
   return std::get<Gap>(gap_to(to, Gap::Reason::kDamaged));
 }
 
-bool JournalReader::Inner::wait(std::chrono::milliseconds timeout) {
+bool JournalReader::Inner::wait(std::chrono::milliseconds timeout, int wake_fd) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (true) {
     if (!watch.valid()) {
@@ -348,9 +348,12 @@ bool JournalReader::Inner::wait(std::chrono::milliseconds timeout) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
-    pollfd waiting{.fd = watch.get(), .events = POLLIN, .revents = 0};
+    // A descriptor that is none is passed over.
+    std::array<pollfd, 2> waiting{{{.fd = watch.valid() ? watch.get() : -1, .events = POLLIN, .revents = 0},
+                                   {.fd = wake_fd, .events = POLLIN, .revents = 0}}};
     static_cast<void>(
-        ::poll(&waiting, watch.valid() ? 1 : 0, static_cast<int>(std::min(left, kLookInterval).count())));
+        ::poll(waiting.data(), waiting.size(), static_cast<int>(std::min(left, kLookInterval).count())));
+    if (waiting[1].revents != 0) return false;
     std::array<char, 4096> events{};
     while (watch.valid() && ::read(watch.get(), events.data(), events.size()) > 0) {
     }
@@ -381,7 +384,9 @@ Status JournalReader::seek_end() {
 Result<Step> JournalReader::next() { return inner_->next(); }
 Sequence JournalReader::position() const noexcept { return std::max<Sequence>(inner_->place, 1); }
 Result<Gap> JournalReader::give_up() { return inner_->give_up(); }
-bool JournalReader::wait(std::chrono::milliseconds timeout) { return inner_->wait(timeout); }
+bool JournalReader::wait(std::chrono::milliseconds timeout, int wake_fd) {
+  return inner_->wait(timeout, wake_fd);
+}
 ScanCounts JournalReader::counts() const noexcept { return inner_->counts; }
 
 }  // namespace flowtally::journal

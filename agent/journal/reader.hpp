@@ -94,7 +94,8 @@ class JournalReader {
   /// Waits until there may be more, at most for `timeout`; false if nothing happened. By inotify where there
   /// is such a thing, and by a look every kLookInterval: it costs little, and inotify does not tell of
   /// everything (a network file system, too many watches).
-  [[nodiscard]] bool wait(std::chrono::milliseconds timeout);
+  /// As soon as `wake_fd`, if there is one, is readable it ends as if the time were over.
+  [[nodiscard]] bool wait(std::chrono::milliseconds timeout, int wake_fd = -1);
 
   [[nodiscard]] ScanCounts counts() const noexcept;
 

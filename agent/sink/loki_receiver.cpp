@@ -33,14 +33,15 @@ constexpr std::uint64_t kPushBytes = std::uint64_t{1} << 20U;
 /// names is in a document. A record as it is has none of them: it is of many connections.
 struct Metadata {
   std::string_view name;
-  std::array<std::string_view, 4> paths;
+  std::array<std::string_view, 5> paths;
 };
 constexpr std::array<Metadata, 5> kMetadata = {{
-    {"src", {"src", "source.address", "src_endpoint.ip", "src_ip"}},
-    {"src_port", {"source.port", "src_endpoint.port", "src_port", ""}},
-    {"dst", {"dst", "destination.address", "dst_endpoint.ip", "dest_ip"}},
-    {"dst_port", {"destination.port", "dst_endpoint.port", "dest_port", ""}},
-    {"proto", {"proto", "network.transport", "connection_info.protocol_num", "transport"}},
+    {"src", {"src", "source.address", "src_endpoint.ip", "src_ip", ""}},
+    {"src_port", {"srcPort", "source.port", "src_endpoint.port", "src_port", ""}},
+    {"dst", {"dst", "destination.address", "dst_endpoint.ip", "dest_ip", ""}},
+    {"dst_port", {"dstPort", "destination.port", "dst_endpoint.port", "dest_port", ""}},
+    {"proto",
+     {"proto", "network.iana_number", "connection_info.protocol_num", "protocol_id", "flowtally.proto"}},
 }};
 
 /// "a.b": the member of that name, or member b of member a.

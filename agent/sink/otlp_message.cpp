@@ -60,7 +60,7 @@ std::string key_value(std::string_view key, std::string_view any) {
 }
 
 /// Ports and numbers of protocols stay numbers: they fit in 32 bits.
-bool is_small(std::string_view key) { return key.ends_with("port") || key.ends_with("number"); }
+bool is_small(std::string_view key) { return key.ends_with("port") || key.ends_with("proto"); }
 
 std::string any_number(std::uint64_t magnitude, bool negative, bool as_text) {
   const std::uint64_t limit = std::uint64_t{1} << 63U;
@@ -155,7 +155,7 @@ std::string log_record(dom::parser& parser, const Batch& batch, const Item& item
   const bool network = batch.log_type == model::LogType::kNetwork;
   const std::string_view event = network ? "network.flow" : "configuration.event";
   std::string attributes;
-  const bool as_attributes = form.format == model::ItemFormat::kOtel && network &&
+  const bool as_attributes = form.format == model::ItemFormat::kOtel &&
                              append_attributes(parser, batch.text_of(item), form, attributes);
   append_attribute(kRecordAttributes, "log.record.uid", any_string(item_id(batch, item)), attributes);
 
