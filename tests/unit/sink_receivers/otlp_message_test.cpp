@@ -115,13 +115,13 @@ TEST_CASE("a document of OpenTelemetry's words becomes attributes, each of its t
 
 TEST_CASE("counters can be text, ports and protocol numbers stay numbers") {
   const Batch batch =
-      test::batch_of({R"({"destination.port":8000,"network.iana_number":6,"io.bytes":5000000000,"n":-1})"});
+      test::batch_of({R"({"destination.port":8000,"flowtally.proto":6,"io.bytes":5000000000,"n":-1})"});
   const auto records =
       records_of(otlp_request(batch, 0, 1, {.format = model::ItemFormat::kOtel, .counters_as_text = true}));
   CHECK(field(attribute(records[0], "io.bytes"), 1).bytes == "5000000000");
   CHECK(field(attribute(records[0], "n"), 1).bytes == "-1");
   CHECK(field(attribute(records[0], "destination.port"), 3).value == 8000);
-  CHECK(field(attribute(records[0], "network.iana_number"), 3).value == 6);
+  CHECK(field(attribute(records[0], "flowtally.proto"), 3).value == 6);
 }
 
 TEST_CASE("each item of the span is one log record, and the resource says whose") {
