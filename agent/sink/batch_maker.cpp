@@ -145,9 +145,9 @@ void BatchMaker::add_connections(const query::Line& line, Item item, Batch& batc
       continue;
     }
     const std::size_t begin = batch.text.size();
-    append_document(format_, line, connection, item.logged_ns, batch.text);
     Item made = item;
     made.part = part;
+    append_document(format_, line, connection, item.logged_ns, item_id(batch, made), batch.text);
     end_item(made, begin, batch);
   }
 }

@@ -25,6 +25,7 @@ struct View {
   const query::Line& line;
   const query::Connection& connection;
   std::int64_t logged_ns;
+  std::string_view id;
 
   [[nodiscard]] const model::Flow& flow() const noexcept { return connection.flow; }
   [[nodiscard]] const model::Counters& counters() const noexcept { return connection.flow.counters; }
@@ -60,6 +61,7 @@ void flattened_end(const char* name, const char* port_name, const Endpoint& end,
 }
 
 void flattened(const View& view, JsonLine& json) {
+  json.word("id", view.id);
   if (view.logged_ns != 0) json.time("logged", view.logged_ns);
   json.text("nodeId", view.line.node_id);
   json.time("start", view.line.start_ns);
@@ -100,6 +102,7 @@ void ecs(const View& view, JsonLine& json) {
   json.begin("event");
   json.raw("kind", R"("event","category":["network"],"type":["connection"],"action":"network_flow")");
   json.word("dataset", "flowtally.network");
+  json.word("id", view.id);
   json.time("start", view.line.start_ns);
   json.time("end", view.line.end_ns);
   json.number("duration", static_cast<std::uint64_t>(view.duration_ns()));
@@ -150,6 +153,7 @@ void ocsf(const View& view, JsonLine& json) {
   json.number("duration", static_cast<std::uint64_t>(view.duration_ns() / 1'000'000));
   json.begin("metadata");
   json.raw("version", R"("1.3.0","product":{"name":"flowtally","vendor_name":"flowtally"})");
+  json.word("uid", view.id);
   if (view.logged_ns != 0) json.milliseconds("logged_time", view.logged_ns);
   json.end();
   json.begin("device");
@@ -210,6 +214,7 @@ void otel(const View& view, JsonLine& json) {
 void cim(const View& view, JsonLine& json) {
   const model::Flow& flow = view.flow();
   const model::Counters& counters = view.counters();
+  json.word("event_id", view.id);
   json.time("start", view.line.start_ns);
   json.time("end", view.line.end_ns);
   json.raw("duration", fmt::format("{:.3f}", static_cast<double>(view.duration_ns()) / 1e9));
@@ -242,8 +247,8 @@ std::string_view text_of(model::LogType type) noexcept { return model::log_type_
 }  // namespace
 
 void append_document(ItemFormat format, const query::Line& line, const query::Connection& connection,
-                     std::int64_t logged_ns, std::string& out) {
-  const View view{line, connection, logged_ns};
+                     std::int64_t logged_ns, std::string_view id, std::string& out) {
+  const View view{line, connection, logged_ns, id};
   JsonLine json(out);
   switch (format) {
     case ItemFormat::kEcs: ecs(view, json); break;

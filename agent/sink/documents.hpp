@@ -14,9 +14,9 @@ namespace flowtally::sink {
 
 /// Appends one JSON object without a line end. What is not known is left out, never made up: an end that
 /// anonymised exit traffic does not have, a port of a protocol without ports, a name. `format` is not
-/// kRecord.
+/// kRecord. `id` is the item's, for whoever finds it twice.
 void append_document(model::ItemFormat format, const query::Line& line, const query::Connection& connection,
-                     std::int64_t logged_ns, std::string& out);
+                     std::int64_t logged_ns, std::string_view id, std::string& out);
 
 /// `event` is a line of the audit log, without its line end.
 void append_audit_document(model::ItemFormat format, std::string_view event, std::int64_t time_ns,

@@ -14,6 +14,7 @@
 #include "journal/reader.hpp"
 #include "sink/batch_source.hpp"
 #include "sink/delivery.hpp"
+#include "sink/pause.hpp"
 
 namespace flowtally::sink {
 namespace {
@@ -66,7 +67,7 @@ struct Stream::Inner {
         delivery(
             *receiver, Backoff(options.settings.retry, system_random()),
             [this](const Attempt& attempt) { take(attempt); },
-            [this](milliseconds time) { return pause(time); }) {
+            [this](milliseconds time) { return pause(time, stopping); }) {
     status.sink = options.settings.name;
     status.kind = model::kind_of(options.settings.receiver);
     status.log_type = options.log_type;
@@ -78,7 +79,6 @@ struct Stream::Inner {
   [[nodiscard]] bool finish(const Filled& filled);
   [[nodiscard]] bool until_written(const std::function<base::Status()>& write);
   void take(const Attempt& attempt);
-  [[nodiscard]] bool pause(milliseconds time);
   void enter(SinkState state, const std::string& failure);
   void source_failed(const std::string& failure);
 
@@ -92,7 +92,6 @@ struct Stream::Inner {
   std::stop_token stopping{};
 
   mutable std::mutex mutex{};
-  std::condition_variable_any never{};
   model::SinkStatus status{};  ///< guarded by mutex, as what follows
   Rate bytes{}, items{}, requests{}, retries{};
 
@@ -179,7 +178,7 @@ bool Stream::Inner::until_written(const std::function<base::Status()>& write) {
     const auto written = write();
     if (written) return true;
     enter(SinkState::kRetrying, written.error().text());
-    if (!pause(kDiskWait)) return false;
+    if (!pause(kDiskWait, stopping)) return false;
   }
 }
 
@@ -208,12 +207,6 @@ void Stream::Inner::take(const Attempt& attempt) {
     const std::scoped_lock lock(mutex);
     status.failure = attempt.reason;
   }
-}
-
-bool Stream::Inner::pause(milliseconds time) {
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stopping, time, [] { return false; });
-  return !stopping.stop_requested();
 }
 
 void Stream::Inner::enter(SinkState state, const std::string& failure) {
