@@ -24,7 +24,8 @@ void Faults::add_whole(std::size_t file, std::string line) {
 Refusal Faults::refusal(const std::vector<std::string>& files) const {
   std::vector<const Fault*> ordered;
   for (const Fault& fault : faults_) ordered.push_back(&fault);
-  std::ranges::stable_sort(ordered, {}, [](const Fault* fault) { return fault->at; });
+  // Those of one place stay in the order in which they were found.
+  std::ranges::sort(ordered, {}, [](const Fault* fault) { return std::pair(fault->at, fault); });
   Refusal refusal;
   for (const Fault* const fault : ordered) {
     if (fault->whole) {

@@ -94,7 +94,7 @@ void MapReader::take(const Map& map, std::size_t key, const Node& node, bool fro
     value = read_header_files(node, path_there);
   } else {
     value = read_secret_file(node, path_there);
-    origin.via = fmt::format("the file {}", shown(node.text));
+    origin.via = fmt::format("the file {}", shown(node.written));
   }
   const auto [there, is_new] = origins_.emplace(path, std::move(origin));
   if (!is_new && info.type != ValueType::kHeaders) {
@@ -249,7 +249,7 @@ std::optional<Value> MapReader::read_secret_file(const Node& node, const std::st
   }
   auto value = read_scalar({.path = "", .type = ValueType::kSecret}, *secret);
   if (value) return std::move(*value);
-  faults_.add(node.at, path, fmt::format("what is in {} {}", shown(node.text), value.error()));
+  faults_.add(node.at, path, fmt::format("what is in {} {}", shown(node.written), value.error()));
   return std::nullopt;
 }
 

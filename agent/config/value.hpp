@@ -16,7 +16,7 @@
 
 namespace flowtally::config {
 
-inline constexpr std::size_t kTextBytesMax = 2048;  ///< of one value
+inline constexpr std::size_t kTextBytesMax = 4096;  ///< of one value
 inline constexpr std::size_t kListMax = 64;         ///< entries of a list or a map of texts
 
 enum class ValueType : std::uint8_t {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config/kept_streams.hpp"
+#include "config/print.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
 #include "unit/config/machine.hpp"
@@ -83,6 +84,42 @@ TEST_CASE("every key stands in the example, and with its comments taken off it i
     }
   }
   CHECK(loaded->settings.sinks.size() == kKinds);
+}
+
+TEST_CASE("the document has every key, and its example is read as it says", "[unit]") {
+  const std::string page = text_of(FLOWTALLY_SOURCE_DIR "/docs/formats/config.md");
+  const auto check = [&](const std::vector<const KeyInfo*>& keys, bool in_section) {
+    for (const KeyInfo* const key : keys) {
+      const std::size_t dot = in_section ? key->path.find('.') + 1 : 0;
+      const std::string row = fmt::format("| `{}` | ", key->path.substr(dot));
+      INFO(row);
+      CHECK(page.find(row) != std::string::npos);
+      CHECK(page.find(std::string(key->about)) != std::string::npos);
+    }
+  };
+  check(infos_of(settings_keys()), true);
+  for (std::size_t kind = 0; kind < kKinds; ++kind) check(infos_of(sink_keys(kind)), false);
+
+  std::vector<SourceFile> files;
+  constexpr std::string_view kFence = "```yaml\n";
+  for (std::size_t at = page.find(kFence); at != std::string::npos; at = page.find(kFence, at + 1)) {
+    const std::size_t begin = at + kFence.size();
+    files.push_back({.name = "f", .text = page.substr(begin, page.find("```", begin) - begin)});
+  }
+  REQUIRE(files.size() == 2);
+  Rules rules = test_rules();
+  rules.environment = [](const std::string& name) {
+    return name.starts_with("AWS") ? std::optional<std::string>("of-the-environment") : std::nullopt;
+  };
+  rules.secret_files = [](const std::string& path) -> base::Result<std::string> { return path; };
+  const auto loaded = read_settings(files, rules);
+  if (!loaded) FAIL(loaded.error().error().text());
+  REQUIRE(loaded->settings.sinks.size() == 2);
+  CHECK(std::get<model::SplunkSettings>(loaded->settings.sinks[1].receiver).token.reveal() ==
+        "/etc/flowtally/splunk-token");
+  CHECK(settings_yaml(*loaded, {})
+            .find("    token: \"***\"  # f:17, from the file "
+                  "${CREDENTIALS_DIRECTORY:-/etc/flowtally}/splunk-token\n") != std::string::npos);
 }
 
 TEST_CASE("the files of conf.d are read in the order of their names, others are not", "[unit]") {
