@@ -146,7 +146,8 @@ std::string resource_of(const Batch& batch, const OtlpForm& form) {
   add("service.version", form.agent_version);
   add("service.instance.id", batch.node_id);
   add("host.id", batch.node_id);
-  add("host.name", form.host_name);
+  // Each record of this form has the node's own name among its attributes.
+  if (form.format != model::ItemFormat::kOtel) add("host.name", form.host_name);
   add("os.type", "linux");
   return out;
 }

@@ -18,6 +18,8 @@ log.dirs=$dir/data
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=2000
 num.partitions=${KAFKA_PARTITIONS:-1}
 X
 java=(java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn
