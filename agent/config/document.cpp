@@ -17,11 +17,17 @@ using yaml::YamlNode;
 /// Turns the trees of YAML into nodes of ours.
 class Converter {
  public:
-  Converter(std::size_t file, const Environment& environment, std::size_t& keys, Faults& faults)
-      : file_(file), environment_(environment), keys_(keys), faults_(faults) {}
+  Converter(std::size_t file, const Environment& environment, std::size_t& values, Faults& faults)
+      : file_(file), environment_(environment), values_(values), faults_(faults) {}
 
   Node convert(YamlNode& from, const std::string& path) {
     Node node{.at = place(from)};
+    if (++values_ == kValuesMax + 1)
+      faults_.add(node.at, "", fmt::format("there are more than {} values", kValuesMax));
+    if (values_ > kValuesMax) {
+      node.told = true;
+      return node;
+    }
     switch (from.kind) {
       case YamlNode::Kind::kNull: break;
       case YamlNode::Kind::kScalar: convert_scalar(from, path, node); break;
@@ -57,9 +63,6 @@ class Converter {
   void convert_map(YamlNode& from, const std::string& path, Node& node) {
     node.kind = Node::Kind::kMap;
     for (std::size_t at = 0; at < from.keys.size(); ++at) {
-      if (++keys_ == kKeysMax + 1)
-        faults_.add(place(from.keys[at]), "", fmt::format("there are more than {} keys", kKeysMax));
-      if (keys_ > kKeysMax) return;
       node.name_places.push_back(place(from.keys[at]));
       node.items.push_back(convert(from.items[at], joined(path, shown(from.keys[at].text))));
       node.names.push_back(std::move(from.keys[at].text));
@@ -68,7 +71,7 @@ class Converter {
 
   std::size_t file_;
   const Environment& environment_;
-  std::size_t& keys_;
+  std::size_t& values_;
   Faults& faults_;
 };
 
@@ -112,7 +115,7 @@ Node read_document(std::span<const SourceFile> files, const Environment& environ
   std::vector<std::string> names;
   for (const SourceFile& file : files) names.push_back(file.name);
   Node root;
-  std::size_t keys = 0;
+  std::size_t values = 0;
   for (std::size_t at = 0; at < files.size(); ++at) {
     if (at >= kFilesMax) {
       faults.add({.file = at}, "", fmt::format("there are more than {} files", kFilesMax));
@@ -127,7 +130,7 @@ Node read_document(std::span<const SourceFile> files, const Environment& environ
       faults.add_whole(at, tree.error().text());
       continue;
     }
-    Node node = Converter(at, environment, keys, faults).convert(*tree, "");
+    Node node = Converter(at, environment, values, faults).convert(*tree, "");
     if (node.kind != Node::Kind::kMap && node.kind != Node::Kind::kNull) {
       faults.add(node.at, "", "these are no \"key: value\" lines");
       continue;

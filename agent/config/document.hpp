@@ -17,7 +17,7 @@ namespace flowtally::config {
 
 inline constexpr std::size_t kFileBytesMax = std::size_t{256} << 10U;
 inline constexpr std::size_t kFilesMax = 64;
-inline constexpr std::size_t kKeysMax = 10'000;         ///< of all files together
+inline constexpr std::size_t kValuesMax = 10'000;       ///< of all files together, maps and lists too
 inline constexpr std::size_t kVariableBytesMax = 4096;  ///< of one variable's value, and of a value with it
 
 struct SourceFile {

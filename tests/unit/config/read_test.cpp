@@ -13,8 +13,10 @@
 namespace flowtally::config {
 namespace {
 
-using namespace std::chrono_literals;
 using model::LogType;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
 using Lines = std::vector<std::string>;
 
 Loaded loaded_from(const std::string& text) {
@@ -89,7 +91,7 @@ api:
 )");
   CHECK(settings ==
         Settings{.capture = {.interface = "tun0",
-                             .interval = 500ms,
+                             .interval = milliseconds(500),
                              .flows_max = 65536,
                              .attach = Attach::kClsact,
                              .exclude = false,
@@ -128,20 +130,21 @@ sinks:
 )");
   REQUIRE(settings.sinks.size() == 1);
   CHECK(settings.sinks[0] ==
-        model::SinkSettings{.name = "a",
-                            .enabled = false,
-                            .logs = {LogType::kConfiguration, LogType::kNetwork},
-                            .filter = "port 443",
-                            .format = model::ItemFormat::kOcsf,
-                            .compression = model::Compression::kZstd,
-                            .start = model::StartAt::kNewest,
-                            .batch = {.items_max = 65536, .bytes_max = 5U << 20U, .age_max = 10s},
-                            .retry = {.first = 1s, .longest = 5min, .request_timeout = 10s},
-                            .tls = {.verify = false,
-                                    .ca_file = "/etc/ca.pem",
-                                    .cert_file = "/etc/c.pem",
-                                    .key_file = "/etc/k.pem"},
-                            .receiver = model::HttpSettings{.url = "https://x.example/in?a=b"}});
+        model::SinkSettings{
+            .name = "a",
+            .enabled = false,
+            .logs = {LogType::kConfiguration, LogType::kNetwork},
+            .filter = "port 443",
+            .format = model::ItemFormat::kOcsf,
+            .compression = model::Compression::kZstd,
+            .start = model::StartAt::kNewest,
+            .batch = {.items_max = 65536, .bytes_max = 5U << 20U, .age_max = seconds(10)},
+            .retry = {.first = seconds(1), .longest = minutes(5), .request_timeout = seconds(10)},
+            .tls = {.verify = false,
+                    .ca_file = "/etc/ca.pem",
+                    .cert_file = "/etc/c.pem",
+                    .key_file = "/etc/k.pem"},
+            .receiver = model::HttpSettings{.url = "https://x.example/in?a=b"}});
 }
 
 TEST_CASE("what each kind of sink has of its own arrives in its place", "[unit]") {
@@ -202,7 +205,7 @@ TEST_CASE("what each kind of sink has of its own arrives in its place", "[unit]"
                                                     .secret_key = token,
                                                     .session_token = token,
                                                     .path_style = false,
-                                                    .object_age = 1min,
+                                                    .object_age = minutes(1),
                                                     .object_bytes = 8U << 20U});
   CHECK(receiver_from<model::SyslogSettings>(
             "type: syslog, address: 'h:6514', tls: {enabled: true}, octet_counting: false, facility: daemon, "
@@ -252,7 +255,7 @@ TEST_CASE("the table's defaults are values of their keys, within the bounds of t
   }
   const Settings settings = with_defaults({});
   CHECK(settings.capture.interface == "tailscale0");
-  CHECK(settings.capture.interval == 5s);
+  CHECK(settings.capture.interval == seconds(5));
   CHECK(settings.capture.flows_max == 131072U);
   CHECK(settings.journal.retain_bytes == std::uint64_t{4} << 30U);
   CHECK(settings.journal.state_dir == "/var/lib/flowtally");
@@ -277,7 +280,7 @@ TEST_CASE("maps of several files become one, and a file can add a sink", "[unit]
                                   "capture: {interval: 1s}\n", "",
                                   "sinks:\n  a: {rotate_files: 2}\n  b: {type: file, path: /tmp/b}\n"});
   REQUIRE(loaded);
-  CHECK(loaded->settings.capture == CaptureSettings{.interface = "tun0", .interval = 1s});
+  CHECK(loaded->settings.capture == CaptureSettings{.interface = "tun0", .interval = seconds(1)});
   REQUIRE(loaded->settings.sinks.size() == 2);
   CHECK(std::get<model::FileSettings>(loaded->settings.sinks[0].receiver).rotate_files == 2);
   CHECK(loaded->origins.at("sinks.a.path").at == Place{.file = 0, .line = 3, .column = 19});
@@ -329,7 +332,7 @@ TEST_CASE("variables are put into values, and what they hold is not looked into 
                       each.written + "'}}");
     CHECK(std::get<model::SplunkSettings>(settings.sinks.at(0).receiver).index == each.wanted);
   }
-  CHECK(settings_from("capture: {interval: '${NO_SUCH:-2}s'}").capture.interval == 2s);
+  CHECK(settings_from("capture: {interval: '${NO_SUCH:-2}s'}").capture.interval == seconds(2));
   CHECK(settings_from("capture: {underlay: {interfaces: ['${TUN}', eth0]}}").capture.underlay_interfaces ==
         std::vector<std::string>{"tun7", "eth0"});
 }
@@ -416,7 +419,7 @@ TEST_CASE("times and sizes are read as they are written", "[unit]") {
   for (const std::uint64_t size :
        {0ULL, 1ULL, 1000ULL, 1024ULL, 1536ULL, 1ULL << 20U, 1ULL << 50U, 1ULL << 62U})
     CHECK(base::parse_size(base::size_text(size)) == size);
-  CHECK(base::time_text(1500ms) == "1500ms");
+  CHECK(base::time_text(milliseconds(1500)) == "1500ms");
   CHECK(base::size_text(std::uint64_t{3} << 29U) == "1536M");
   for (const char* const text : {"", "5", "s", "-5s", "+5s", "5 s", "1.5s", "99999999999999999999s", "5S",
                                  "9999999999999999w", "1152921504606846976ms"})

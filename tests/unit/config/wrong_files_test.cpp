@@ -113,7 +113,7 @@ TEST_CASE("what is too large is refused before it is read", "[unit]") {
   }
   const auto loaded = read_settings(files, test_rules());
   REQUIRE_FALSE(loaded);
-  CHECK(fmt::format("{}", fmt::join(loaded.error().lines, "\n")).find("there are more than 10000 keys") !=
+  CHECK(fmt::format("{}", fmt::join(loaded.error().lines, "\n")).find("there are more than 10000 values") !=
         std::string::npos);
 }
 
