@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,7 +13,9 @@
 #include "capture/attachment.hpp"
 #include "cli/answer.hpp"
 #include "cli/commands.hpp"
+#include "config/faults.hpp"
 #include "journal/journal.hpp"
+#include "model/sink_settings.hpp"
 #include "query/query.hpp"
 
 namespace flowtally::app {
@@ -43,6 +47,11 @@ struct RunOptions {
       false;             ///< false: exit traffic is anonymised unless the tailnet's policy says otherwise
   bool physical = true;  ///< count tailscaled's own datagrams
   std::vector<std::string> underlay;  ///< devices that carry them; empty: found by themselves
+  std::string admin_group{};          ///< whose members may change things over the API; empty: root only
+  std::vector<model::SinkSettings> sinks{};
+  std::string config_file{};  ///< empty: there is none
+  /// What the file and the command line say by now; none: nothing can be read again.
+  std::function<std::expected<RunOptions, config::Refusal>()> reload{};
 };
 
 struct DemoOptions {

@@ -49,7 +49,7 @@ std::optional<DeadLetter> read_line(simdjson::dom::parser& parser, std::string_v
       record.size() != 32) {
     return std::nullopt;
   }
-  static_cast<void>(letter["logged"].get(logged));
+  if (letter["logged"].get(logged) != simdjson::SUCCESS) logged = {};
   read.log_type = log_type == "network" ? model::LogType::kNetwork : model::LogType::kConfiguration;
   read.reason = reason;
   read.item.part = static_cast<std::uint32_t>(part);

@@ -31,8 +31,8 @@ std::string reason_of(dom::element item) {
   std::string_view type;
   std::string_view reason;
   if (item["error"].get(error) != simdjson::SUCCESS) return {};
-  static_cast<void>(error["type"].get(type));
-  static_cast<void>(error["reason"].get(reason));
+  if (error["type"].get(type) != simdjson::SUCCESS) type = "error";
+  if (error["reason"].get(reason) != simdjson::SUCCESS) reason = "no reason was given";
   std::string text = fmt::format("{}: {}", type, reason);
   if (error["caused_by"]["reason"].get(reason) == simdjson::SUCCESS) text += fmt::format(": {}", reason);
   return text;

@@ -23,8 +23,8 @@ void judge_axiom(const HttpAnswer& answer, std::size_t count, Outcome& outcome) 
       document["failed"].get(failed) != simdjson::SUCCESS || failed == 0) {
     return;
   }
-  std::string_view error = "no reason was given";
-  static_cast<void>(document["failures"].at(0)["error"].get(error));
+  std::string_view error;
+  if (document["failures"].at(0)["error"].get(error) != simdjson::SUCCESS) error = "no reason was given";
   outcome.verdict = count == 1 ? Verdict::kRefused : Verdict::kBisect;
   outcome.reason = fmt::format("{} of {} failed: {}", failed, count, error);
 }
