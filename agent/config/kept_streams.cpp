@@ -68,6 +68,10 @@ base::Status save_streams(const std::string& path, std::span<const model::SinkSe
     return fail(
         Error(ErrorCode::kResource, fmt::format("{} would be longer than {} bytes", path, kFileBytesMax)));
   }
+  return replace_private_file(path, text);
+}
+
+base::Status replace_private_file(const std::string& path, std::string_view text) {
   const std::string aside = path + ".aside";
   // What an earlier try left may have another mode.
   if (::unlink(aside.c_str()) != 0 && errno != ENOENT)

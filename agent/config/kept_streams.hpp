@@ -5,6 +5,7 @@
 #include <expected>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -23,5 +24,8 @@ namespace flowtally::config {
 /// Puts the new file in place of the old one in one step, on the disk, mode 0600. With an Error the old one
 /// is as it was. kResource: it would be longer than what load_streams() reads.
 [[nodiscard]] base::Status save_streams(const std::string& path, std::span<const model::SinkSettings> sinks);
+
+/// The same for any text with secrets in it: in one step, on the disk, mode 0600.
+[[nodiscard]] base::Status replace_private_file(const std::string& path, std::string_view text);
 
 }  // namespace flowtally::config
