@@ -11,8 +11,8 @@
 namespace flowtally::app {
 namespace {
 
-model::JournalStatus journal_status(const journal::JournalState& state) {
-  model::JournalStatus status{.log_type = "network",
+model::JournalStatus journal_status(const char* log_type, const journal::JournalState& state) {
+  model::JournalStatus status{.log_type = log_type,
                               .first = state.first,
                               .next = state.next,
                               .bytes = state.bytes,
@@ -53,12 +53,12 @@ model::IdentityStatus identity_status(const identity::IdentitySource& source) {
 }  // namespace
 
 base::Result<std::unique_ptr<AgentView>> AgentView::make(std::shared_ptr<identity::IdentitySource> identity,
-                                                         const RecordJournal* journal,
-                                                         std::string configuration_directory) {
+                                                         const RecordJournal* journal, const AuditLog* audit,
+                                                         api::Control* control) {
   base::UniqueFd request(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!request.valid()) return base::fail(base::Error::from_errno(errno, "make an eventfd for the API"));
   return std::unique_ptr<AgentView>(
-      new AgentView(std::move(identity), journal, std::move(configuration_directory), std::move(request)));
+      new AgentView(std::move(identity), journal, audit, control, std::move(request)));
 }
 
 model::AgentStatus AgentView::status() {
@@ -68,7 +68,9 @@ model::AgentStatus AgentView::status() {
     status = status_;
   }
   status.now = base::now();
-  if (journal_ != nullptr) status.journals.push_back(journal_status(journal_->state()));
+  if (journal_ != nullptr) status.journals.push_back(journal_status("network", journal_->state()));
+  if (audit_ != nullptr) status.journals.push_back(journal_status("configuration", audit_->state()));
+  if (control_ != nullptr) status.sinks = control_->sinks();
   status.identity = identity_status(*identity_);
   return status;
 }
@@ -90,7 +92,7 @@ base::Result<api::LiveWindow> AgentView::live() {
 }
 
 std::string AgentView::journal_directory(api::LogType type) const {
-  if (type == api::LogType::kConfiguration) return configuration_directory_;
+  if (type == api::LogType::kConfiguration) return audit_ != nullptr ? audit_->directory() : std::string{};
   return journal_ != nullptr ? journal_->directory() : std::string{};
 }
 

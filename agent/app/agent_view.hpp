@@ -10,7 +10,9 @@
 #include <optional>
 #include <string>
 
+#include "api/control.hpp"
 #include "api/source.hpp"
+#include "app/audit_log.hpp"
 #include "app/record_journal.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
@@ -25,10 +27,10 @@ inline constexpr std::chrono::milliseconds kLiveAge{500};
 
 class AgentView final : public api::Source {
  public:
-  /// `journal`, which may be null, must outlive it.
+  /// The others, each of which may be null, must outlive it.
   [[nodiscard]] static base::Result<std::unique_ptr<AgentView>> make(
-      std::shared_ptr<identity::IdentitySource> identity, const RecordJournal* journal,
-      std::string configuration_directory);
+      std::shared_ptr<identity::IdentitySource> identity, const RecordJournal* journal, const AuditLog* audit,
+      api::Control* control);
 
   // For the API's threads.
   [[nodiscard]] model::AgentStatus status() override;
@@ -46,16 +48,18 @@ class AgentView final : public api::Source {
 
  private:
   AgentView(std::shared_ptr<identity::IdentitySource> identity, const RecordJournal* journal,
-            std::string configuration_directory, base::UniqueFd request)
+            const AuditLog* audit, api::Control* control, base::UniqueFd request)
       : identity_(std::move(identity)),
         journal_(journal),
-        configuration_directory_(std::move(configuration_directory)),
+        audit_(audit),
+        control_(control),
         request_(std::move(request)) {}
 
   // constant after construction, or with locks of their own
   std::shared_ptr<identity::IdentitySource> identity_;
   const RecordJournal* journal_;
-  std::string configuration_directory_;
+  const AuditLog* audit_;
+  api::Control* control_;
   base::UniqueFd request_;  ///< an eventfd
 
   std::mutex mutex_;

@@ -70,16 +70,20 @@ AuditChange stream_change(LogType type, std::string old_json, std::string new_js
 
 }  // namespace
 
-Configuration::Configuration(RunOptions options, AuditLog& audit, spdlog::logger& logger)
+Configuration::Configuration(RunOptions options, AuditLog& audit, std::function<std::uint64_t()> network_end,
+                             spdlog::logger& logger)
     : audit_(audit),
+      network_end_(std::move(network_end)),
       logger_(logger),
       added_path_(fmt::format("{}/{}", options.state_dir, kAddedFile)),
       streams_path_(fmt::format("{}/{}", options.state_dir, kStreamsFile)),
       options_(std::move(options)) {}
 
 base::Result<std::unique_ptr<Configuration>> Configuration::open(RunOptions options, AuditLog& audit,
+                                                                 std::function<std::uint64_t()> network_end,
                                                                  spdlog::logger& logger) {
-  std::unique_ptr<Configuration> made(new Configuration(std::move(options), audit, logger));
+  std::unique_ptr<Configuration> made(
+      new Configuration(std::move(options), audit, std::move(network_end), logger));
   if (auto read = made->read_kept(); !read) return fail(std::move(read.error()));
   const std::string state_dir = made->options_.state_dir;
   made->streams_ = std::make_unique<sink::Streams>(sink::StreamsOptions{
@@ -262,6 +266,10 @@ std::vector<model::SinkStatus> Configuration::sinks() {
   std::vector<model::SinkStatus> all = streams_->status();
   const std::scoped_lock lock(mutex_);
   all.insert(all.end(), unusable_.begin(), unusable_.end());
+  for (model::SinkStatus& sink : all) {
+    const std::uint64_t end = sink.log_type == LogType::kNetwork ? network_end_() : audit_.state().next;
+    sink.behind_records = end > sink.next ? end - sink.next : 0;
+  }
   return all;
 }
 

@@ -3,6 +3,8 @@
 // audit log.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,8 +32,10 @@ namespace flowtally::app {
 class Configuration final : public api::Control {
  public:
   /// Reads what was added over the API before, and begins to stream. `audit` and `logger` must outlive it.
-  [[nodiscard]] static base::Result<std::unique_ptr<Configuration>> open(RunOptions options, AuditLog& audit,
-                                                                         spdlog::logger& logger);
+  /// `network_end` is the number that the journal of flows gives next; any thread may ask it.
+  [[nodiscard]] static base::Result<std::unique_ptr<Configuration>> open(
+      RunOptions options, AuditLog& audit, std::function<std::uint64_t()> network_end,
+      spdlog::logger& logger);
 
   // api::Control
   [[nodiscard]] bool may_change(const api::Caller& caller) const override;
@@ -60,7 +64,8 @@ class Configuration final : public api::Control {
   [[nodiscard]] const RunOptions& next() const noexcept { return next_; }
 
  private:
-  Configuration(RunOptions options, AuditLog& audit, spdlog::logger& logger);
+  Configuration(RunOptions options, AuditLog& audit, std::function<std::uint64_t()> network_end,
+                spdlog::logger& logger);
 
   [[nodiscard]] base::Status read_kept();
   void apply();
@@ -74,6 +79,7 @@ class Configuration final : public api::Control {
 
   // constant after construction, or with locks of their own
   AuditLog& audit_;
+  std::function<std::uint64_t()> network_end_;
   spdlog::logger& logger_;
   std::string added_path_;
   std::string streams_path_;

@@ -63,9 +63,7 @@ template <class T>
 [[nodiscard]] Value value_of(const T& held, const KeyInfo& key) {
   if constexpr (std::is_enum_v<T>) {
     return std::string(Words<T>::kAll[static_cast<std::size_t>(held)]);
-  } else if constexpr (std::same_as<T, bool>) {
-    return held;
-  } else if constexpr (std::integral<T>) {
+  } else if constexpr (std::integral<T> && !std::same_as<T, bool>) {
     if (key.type == ValueType::kWord) return std::string(key.words[static_cast<std::size_t>(held)]);
     return static_cast<std::uint64_t>(held);
   } else if constexpr (std::same_as<T, std::chrono::milliseconds>) {

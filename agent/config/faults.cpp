@@ -23,6 +23,7 @@ void Faults::add_whole(std::size_t file, std::string line) {
 
 Refusal Faults::refusal(const std::vector<std::string>& files) const {
   std::vector<const Fault*> ordered;
+  ordered.reserve(faults_.size());
   for (const Fault& fault : faults_) ordered.push_back(&fault);
   // Those of one place stay in the order in which they were found.
   std::ranges::sort(ordered, {}, [](const Fault* fault) { return std::pair(fault->at, fault); });

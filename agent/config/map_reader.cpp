@@ -65,15 +65,14 @@ void MapReader::read_map(const Node& node, const Map& map, const Store& store) {
       read_map(node.items[at], {.keys = map.keys, .section = path, .path = shown_path, .besides = {}}, store);
       continue;
     }
-    const auto is = [&](bool from_file) {
-      return std::ranges::find_if(section.keys, [&](std::size_t key) {
-        return (from_file ? file_key_of(*map.keys[key]) : std::string(map.keys[key]->path)) == path;
-      });
-    };
-    if (const auto key = is(false); key != section.keys.end()) {
-      take(map, *key, node.items[at], false, place, found);
-    } else if (const auto behind = is(true); behind != section.keys.end()) {
-      take(map, *behind, node.items[at], true, place, found);
+    const auto own =
+        std::ranges::find_if(section.keys, [&](std::size_t key) { return map.keys[key]->path == path; });
+    const auto behind = std::ranges::find_if(
+        section.keys, [&](std::size_t key) { return file_key_of(*map.keys[key]) == path; });
+    if (own != section.keys.end()) {
+      take(map, {.key = *own, .at = place, .source = Source::kHere}, node.items[at], found);
+    } else if (behind != section.keys.end()) {
+      take(map, {.key = *behind, .at = place, .source = Source::kFile}, node.items[at], found);
     } else {
       refuse_unknown(map, section, name, place);
     }
@@ -81,14 +80,15 @@ void MapReader::read_map(const Node& node, const Map& map, const Store& store) {
   for (auto& [key, value] : found) store(key, std::move(value));
 }
 
-void MapReader::take(const Map& map, std::size_t key, const Node& node, bool from_file, const Place& at,
+void MapReader::take(const Map& map, const Given& given, const Node& node,
                      std::map<std::size_t, Value>& found) {
-  const KeyInfo& info = *map.keys[key];
+  const KeyInfo& info = *map.keys[given.key];
+  const bool in_file = given.source == Source::kFile;
   const std::string path = joined(map.path, leaf_of(info.path));
-  const std::string path_there = from_file ? joined(map.path, file_key_of(info)) : path;
-  Origin origin{.at = at, .via = node.variables ? via_variables(node) : std::string()};
+  const std::string path_there = in_file ? joined(map.path, file_key_of(info)) : path;
+  Origin origin{.at = given.at, .via = node.variables ? via_variables(node) : std::string()};
   std::optional<Value> value;
-  if (!from_file) {
+  if (!in_file) {
     value = read_value(info, node, path);
   } else if (info.type == ValueType::kHeaders) {
     value = read_header_files(node, path_there);
@@ -96,26 +96,26 @@ void MapReader::take(const Map& map, std::size_t key, const Node& node, bool fro
     value = read_secret_file(node, path_there);
     origin.via = fmt::format("the file {}", shown(node.written));
   }
-  const auto [there, is_new] = origins_.emplace(path, std::move(origin));
+  const bool is_new = origins_.emplace(path, std::move(origin)).second;
   if (!is_new && info.type != ValueType::kHeaders) {
-    faults_.add(at, path_there,
+    faults_.add(given.at, path_there,
                 fmt::format("{} and {} are two ways to give the same; give one of them", info.path,
                             file_key_of(info)));
-    return;
+  } else if (value && info.type == ValueType::kHeaders) {
+    auto& headers = std::get<model::Headers>(found.try_emplace(given.key, model::Headers{}).first->second);
+    add_headers(headers, std::get<model::Headers>(std::move(*value)), given.at, path_there);
+  } else if (value) {
+    found.emplace(given.key, std::move(*value));
   }
-  if (!value) return;
-  const auto before = found.find(key);
-  if (before == found.end()) {
-    found.emplace(key, std::move(*value));
-    return;
-  }
-  auto& headers = std::get<model::Headers>(before->second);
-  for (auto& header : std::get<model::Headers>(*value)) {
-    if (std::ranges::any_of(headers,
-                            [&](const auto& other) { return same_header(other.first, header.first); })) {
-      faults_.add(at, path_there, fmt::format("the header {} is given twice", shown(header.first)));
+}
+
+void MapReader::add_headers(model::Headers& to, model::Headers from, const Place& at,
+                            const std::string& path) const {
+  for (auto& header : from) {
+    if (std::ranges::any_of(to, [&](const auto& other) { return same_header(other.first, header.first); })) {
+      faults_.add(at, path, fmt::format("the header {} is given twice", shown(header.first)));
     } else {
-      headers.push_back(std::move(header));
+      to.push_back(std::move(header));
     }
   }
 }

@@ -39,8 +39,15 @@ class MapReader {
   };
 
   void read_map(const Node& node, const Map& map, const Store& store);
-  void take(const Map& map, std::size_t key, const Node& node, bool from_file, const Place& at,
-            std::map<std::size_t, Value>& found);
+  enum class Source : std::uint8_t { kHere, kFile };
+  /// A key of the table, and how it was given.
+  struct Given {
+    std::size_t key;
+    Place at;
+    Source source;
+  };
+  void take(const Map& map, const Given& given, const Node& node, std::map<std::size_t, Value>& found);
+  void add_headers(model::Headers& to, model::Headers from, const Place& at, const std::string& path) const;
   void refuse_unknown(const Map& map, const Section& section, const std::string& name, const Place& at) const;
   [[nodiscard]] std::optional<Value> read_secret_file(const Node& node, const std::string& path) const;
   [[nodiscard]] std::optional<Value> read_header_files(const Node& node, const std::string& path) const;

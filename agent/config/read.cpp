@@ -42,7 +42,7 @@ class SinkReader {
   std::optional<model::SinkSettings> read(const std::string& name, const Node& node, const Place& at,
                                           const std::string& path) {
     origins_.emplace(path, Origin{.at = at});
-    if (std::string problem = name_problem(name, rules_); !problem.empty()) {
+    if (const std::string problem = name_problem(name, rules_); !problem.empty()) {
       faults_.add(at, path, problem);
       return std::nullopt;
     }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "model/sink_status.hpp"
 #include "model/tailnet.hpp"
 #include "model/window.hpp"
 
@@ -118,6 +119,7 @@ struct AgentStatus {
   DrainStatus drain{};
   std::vector<JournalStatus> journals{};
   OutputStatus output{};
+  std::vector<SinkStatus> sinks{};
   IdentityStatus identity{};
 };
 
