@@ -81,4 +81,8 @@ ExitCode stream(const cli::StreamOptions& options) {
   return with_console([&](cli::Console& console) { return cli::stream(options, console); });
 }
 
+ExitCode configuration(const cli::ConfigurationOptions& options) {
+  return with_console([&](cli::Console& console) { return cli::configuration(options, console); });
+}
+
 }  // namespace flowtally::app

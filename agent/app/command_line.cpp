@@ -1,13 +1,19 @@
+#include <algorithm>
 #include <cstdio>
+#include <expected>
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "app/commands.hpp"
+#include "app/configuration.hpp"
 #include "app/options.hpp"
+#include "app/run_settings.hpp"
+#include "config/load.hpp"
 
 namespace flowtally::app {
 namespace {
@@ -42,6 +48,7 @@ void add_identity(CLI::App& app, RunOptions& options) {
       "--no-physical", [&options] { options.physical = false; },
       "do not count tailscaled's own datagrams (physicalTraffic)");
   const CLI::callback_t read_underlay = [&options](const CLI::results_t& names) {
+    options.underlay.clear();  // what the configuration file says is not added to
     for (const std::string& text : names) {
       auto name = parse_interface(text);
       if (!name) throw CLI::ValidationError("--underlay", name.error().text());
@@ -58,6 +65,11 @@ void add_identity(CLI::App& app, RunOptions& options) {
 }
 
 void add_run(CLI::App& app, RunOptions& options) {
+  app.add_option(
+         "--config", options.config_file,
+         "configuration file; what is given here wins over it (default: /etc/flowtally/flowtally.yaml, if "
+         "there is one)")
+      ->type_name("FILE");
   add_parsed(app, "--interface", options.interface, parse_interface,
              "device to count; waited for if it is not there (default: tailscale0)", "NAME");
   add_parsed(app, "--interval", options.interval, parse_interval, "length of a window (default: 5s)", "TIME");
@@ -86,12 +98,14 @@ void add_run(CLI::App& app, RunOptions& options) {
                  "Unix socket on which questions are answered (default: /run/flowtally/flowtally.sock)")
       ->type_name("PATH");
   app.add_option("--socket-group", options.socket_group, "group that may use the socket")->type_name("GROUP");
+  app.add_option("--admin-group", options.admin_group,
+                 "group that may change streams and the configuration over the socket (default: root only)")
+      ->type_name("GROUP");
   app.add_option("--token-file", options.token_file, "file with the token that --listen asks for")
       ->type_name("FILE");
   app.add_option("--listen", options.listen,
-                 "answer on this loopback TCP address too, such as 127.0.0.1:8473")
-      ->type_name("HOST:PORT")
-      ->needs("--token-file");
+                 "answer on this loopback TCP address too, such as 127.0.0.1:8473; needs a token")
+      ->type_name("HOST:PORT");
   app.add_flag("--fresh", options.fresh,
                "start anew: throw away what an earlier run has left in the kernel, undrained counts included")
       ->excludes("--no-journal");
@@ -217,6 +231,52 @@ void add_stream(CLI::App& app, cli::StreamOptions& options) {
   named(add("replay", "send again what the receiver had refused", What::kReplay));
 }
 
+void add_config(CLI::App& app, cli::ConfigurationOptions& options) {
+  using What = cli::ConfigurationOptions::What;
+  app.require_subcommand(1);
+  const auto add = [&](const char* name, const char* about, What what) {
+    CLI::App* const command = app.add_subcommand(name, about);
+    command->callback([&options, what] { options.what = what; });
+    return command;
+  };
+  for (CLI::App* const command :
+       {add("check", "say everything that is wrong with the file", What::kCheck),
+        add("print", "print what the file comes to, secrets masked", What::kPrint)}) {
+    command->add_option("file", options.file, "configuration file (default: /etc/flowtally/flowtally.yaml)")
+        ->type_name("FILE");
+    if (command->get_name() == "print")
+      command->add_flag("--effective", options.effective, "with everything that holds by default");
+  }
+  add("schema", "print a JSON Schema of the file, for editors", What::kSchema);
+}
+
+/// Flags win over the file, the file over what holds by default.
+std::expected<RunOptions, config::Refusal> run_options_of(const std::vector<std::string>& flags,
+                                                          const std::string& file, bool may_be_absent) {
+  const auto loaded =
+      config::load_settings({.file = file, .may_be_absent = may_be_absent, .check_filter = check_filter});
+  if (!loaded) return std::unexpected(loaded.error());
+  RunOptions options;
+  put(loaded->settings, options);
+  CLI::App app;
+  add_run(app, options);
+  try {
+    app.parse(std::vector<std::string>(flags.rbegin(), flags.rend()));  // CLI11 takes them from behind
+  } catch (const CLI::ParseError& error) {
+    return std::unexpected(config::Refusal{.lines = {error.what()}});
+  }
+  if (!options.listen.empty() && options.token_file.empty()) {
+    return std::unexpected(config::Refusal{.lines = {"--listen needs a token: give --token-file"}});
+  }
+  if (!options.journal && !options.sinks.empty()) {
+    return std::unexpected(
+        config::Refusal{.lines = {"sinks read the journal: they cannot be had with --no-journal"}});
+  }
+  options.config_file = loaded->files.empty() ? std::string() : file;
+  options.reload = [flags, file, may_be_absent] { return run_options_of(flags, file, may_be_absent); };
+  return options;
+}
+
 constexpr const char* kExitCodes =
     "Exit codes: 0 done; 1 something failed while running; 2 the command line is wrong; 3 this host lacks "
     "something\n"
@@ -237,6 +297,7 @@ ExitCode run_command_line(int argc, char** argv) {
   AskOptions ask_options;
   TailOptions tail_options;
   QueryOptions query_options;
+  cli::ConfigurationOptions config_options;
   cli::StreamOptions stream_options{.socket = kSocketPath};
   CLI::App* const run_command = app.add_subcommand("run", "count an interface and write flow-log records");
   CLI::App* const demo_command =
@@ -251,6 +312,8 @@ ExitCode run_command_line(int argc, char** argv) {
   CLI::App* const peers_command = app.add_subcommand("peers", "list the nodes that the agent knows");
   CLI::App* const stream_command =
       app.add_subcommand("stream", "what is streamed to where: list, add, remove, test, send again");
+  CLI::App* const config_command =
+      app.add_subcommand("config", "the configuration file: check it, print it, describe it to an editor");
   CLI::App* const version_command = app.add_subcommand("version", "print the version");
   add_run(*run_command, run_options);
   add_demo(*demo_command, demo_options);
@@ -261,13 +324,24 @@ ExitCode run_command_line(int argc, char** argv) {
   add_tail(*tail_command, tail_options);
   add_query(*query_command, query_options);
   add_stream(*stream_command, stream_options);
+  add_config(*config_command, config_options);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? ExitCode::kOk : ExitCode::kUsage;
   }
-  if (run_command->parsed()) return run(run_options);
+  if (run_command->parsed()) {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    const auto begin = std::ranges::find(arguments, "run");
+    const auto options =
+        run_options_of({begin + 1, arguments.end()},
+                       run_options.config_file.empty() ? config::kDefaultFile : run_options.config_file,
+                       run_options.config_file.empty());
+    if (options) return run(*options);
+    for (const std::string& line : options.error().lines) fmt::print(stderr, "flowtally: {}\n", line);
+    return ExitCode::kUsage;
+  }
   if (demo_command->parsed()) return demo(demo_options);
   if (check_command->parsed()) return check(check_options);
   if (detach_command->parsed()) return detach(detach_options);
@@ -276,6 +350,7 @@ ExitCode run_command_line(int argc, char** argv) {
   if (tail_command->parsed()) return tail(tail_options);
   if (peers_command->parsed()) return peers(ask_options);
   if (stream_command->parsed()) return stream(stream_options);
+  if (config_command->parsed()) return configuration(config_options);
   if (version_command->parsed()) return version();
   return ExitCode::kUsage;
 }

@@ -104,6 +104,7 @@ struct QueryOptions {
 [[nodiscard]] ExitCode tail(const TailOptions& options);
 [[nodiscard]] ExitCode query(QueryOptions options);
 [[nodiscard]] ExitCode stream(const cli::StreamOptions& options);
+[[nodiscard]] ExitCode configuration(const cli::ConfigurationOptions& options);
 
 /// Reads the command line and runs what it names. Prints what is wrong with it to stderr.
 [[nodiscard]] ExitCode run_command_line(int argc, char** argv);
