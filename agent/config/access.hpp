@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -82,7 +81,7 @@ template <class T>
 }
 
 template <class T>
-void put_value(T& into, const KeyInfo& key, Value value) {
+void put_value(T& into, const KeyInfo& key, const Value& value) {
   if constexpr (std::is_enum_v<T>) {
     into = static_cast<T>(index_of(std::get<std::string>(value), Words<T>::kAll));
   } else if constexpr (std::same_as<T, bool>) {
@@ -104,7 +103,7 @@ void put_value(T& into, const KeyInfo& key, Value value) {
     for (const std::string& text : std::get<Texts>(value))
       into.push_back(static_cast<std::uint16_t>(std::stoul(text)));
   } else {
-    into = std::get<T>(std::move(value));
+    into = std::get<T>(value);
   }
 }
 
@@ -118,7 +117,7 @@ template <auto Part, auto Member>
             return value_of(*member, key);
           },
           .set = [](Settings& settings, const KeyInfo& key,
-                    Value value) { put_value((settings.*Part.*Member).emplace(), key, std::move(value)); }};
+                    const Value& value) { put_value((settings.*Part.*Member).emplace(), key, value); }};
 }
 
 /// A member of every sink, or of a part of it.
@@ -129,7 +128,7 @@ template <auto... Path>
             return value_of((sink.*....*Path), key);
           },
           .set = [](model::SinkSettings& sink, const KeyInfo& key,
-                    Value value) { put_value((sink.*....*Path), key, std::move(value)); }};
+                    const Value& value) { put_value((sink.*....*Path), key, value); }};
 }
 
 template <class T>
@@ -143,14 +142,13 @@ struct OwnerOf<Member Owner::*> {
 template <auto Member>
 [[nodiscard]] Key<model::SinkSettings> of_kind(KeyInfo info) {
   using Receiver = typename OwnerOf<decltype(Member)>::Type;
-  return {.info = info,
-          .get = [](const model::SinkSettings& sink, const KeyInfo& key) -> std::optional<Value> {
-            return value_of(std::get<Receiver>(sink.receiver).*Member, key);
-          },
-          .set =
-              [](model::SinkSettings& sink, const KeyInfo& key, Value value) {
-                put_value(std::get<Receiver>(sink.receiver).*Member, key, std::move(value));
-              }};
+  return {
+      .info = info,
+      .get = [](const model::SinkSettings& sink, const KeyInfo& key) -> std::optional<Value> {
+        return value_of(std::get<Receiver>(sink.receiver).*Member, key);
+      },
+      .set = [](model::SinkSettings& sink, const KeyInfo& key,
+                const Value& value) { put_value(std::get<Receiver>(sink.receiver).*Member, key, value); }};
 }
 
 }  // namespace flowtally::config

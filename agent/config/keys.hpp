@@ -20,7 +20,7 @@ struct Key {
   /// Nothing: it is not said.
   std::optional<Value> (*get)(const Object& object, const KeyInfo& key);
   /// The value is of the key's type.
-  void (*set)(Object& object, const KeyInfo& key, Value value);
+  void (*set)(Object& object, const KeyInfo& key, const Value& value);
 };
 
 /// "capture.interval", …: all but the sinks.

@@ -77,7 +77,7 @@ void MapReader::read_map(const Node& node, const Map& map, const Store& store) {
       refuse_unknown(map, section, name, place);
     }
   }
-  for (auto& [key, value] : found) store(key, std::move(value));
+  for (const auto& [key, value] : found) store(key, value);
 }
 
 void MapReader::take(const Map& map, const Given& given, const Node& node,

@@ -15,7 +15,7 @@
 namespace flowtally::config {
 
 /// Takes the value of the key at that place of the table.
-using Store = std::function<void(std::size_t key, Value value)>;
+using Store = std::function<void(std::size_t key, const Value& value)>;
 
 class MapReader {
  public:

@@ -55,9 +55,9 @@ class SinkReader {
     model::SinkSettings sink = default_sink(*kind);
     sink.name = name;
     const auto keys = sink_keys(*kind);
-    MapReader(rules_, faults_, origins_).read(node, infos_of(keys), path, [&](std::size_t key, Value value) {
-      keys[key].set(sink, keys[key].info, std::move(value));
-    });
+    MapReader(rules_, faults_, origins_)
+        .read(node, infos_of(keys), path,
+              [&](std::size_t key, const Value& value) { keys[key].set(sink, keys[key].info, value); });
     check_sink(sink, path, origins_, faults_);
     return sink;
   }
@@ -112,9 +112,7 @@ std::expected<Loaded, Refusal> read_settings(std::span<const SourceFile> files, 
   MapReader(rules, faults, loaded.origins)
       .read(
           root, infos_of(keys), "",
-          [&](std::size_t key, Value value) {
-            keys[key].set(loaded.settings, keys[key].info, std::move(value));
-          },
+          [&](std::size_t key, const Value& value) { keys[key].set(loaded.settings, keys[key].info, value); },
           kSinks);
   for (std::size_t at = 0; at < root.names.size(); ++at) {
     if (root.names[at] == kSinks) read_sinks(root.items[at], root.name_places[at], rules, faults, loaded);

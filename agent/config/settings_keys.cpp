@@ -198,7 +198,7 @@ Settings with_defaults(Settings settings) {
   for (const Key<Settings>& key : settings_keys()) {
     if (key.info.fallback.empty() || key.get(settings, key.info)) continue;
     auto value = read_scalar(key.info, key.info.fallback);
-    if (value) key.set(settings, key.info, std::move(*value));
+    if (value) key.set(settings, key.info, *value);
   }
   return settings;
 }

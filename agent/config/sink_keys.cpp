@@ -58,7 +58,7 @@ Keys common_keys() {
        .get = [](const S& sink, const KeyInfo&) -> std::optional<Value> {
          return std::string(model::kind_of(sink.receiver));
        },
-       .set = [](S&, const KeyInfo&, Value /*value*/) {}},
+       .set = [](S&, const KeyInfo&, const Value&) {}},
       of_sink<&S::enabled>({.path = "enabled",
                             .type = ValueType::kFlag,
                             .about = "false: nothing is sent, and where the stream was is remembered"}),
