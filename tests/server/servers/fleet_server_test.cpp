@@ -115,11 +115,9 @@ std::string query(const Server& clickhouse, const std::string& sql, const std::s
   return answer.body;
 }
 
-/// A row is the message's document with its id in front.
 void insert(const Server& clickhouse, std::span<const KafkaMessage> messages) {
   std::string rows;
-  for (const KafkaMessage& message : messages)
-    rows += fmt::format("{{\"id\":\"{}\",{}\n", message.headers.at("flowtally-id"), message.value.substr(1));
+  for (const KafkaMessage& message : messages) rows += message.value + "\n";
   query(clickhouse, "", rows);
 }
 
