@@ -190,7 +190,7 @@ Result<std::unique_ptr<Receiver>> make_file_receiver(const model::SinkSettings& 
   if (!file.path.starts_with('/') || file.path.ends_with('/'))
     return wrong(fmt::format("path: \"{}\" is not the absolute path of a file", file.path));
   if (file.rotate_bytes < kRotateBytesMin)
-    return wrong(fmt::format("rotate_bytes: {} is less than {}", file.rotate_bytes, kRotateBytesMin));
+    return wrong(fmt::format("rotate_size: {} is less than {}", file.rotate_bytes, kRotateBytesMin));
   if (file.rotate_files > kRotateFilesMax)
     return wrong(fmt::format("rotate_files: {} is more than {}", file.rotate_files, kRotateFilesMax));
   if (settings.compression != model::Compression::kNone)

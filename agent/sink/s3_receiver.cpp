@@ -155,7 +155,7 @@ base::Status check(const model::S3Settings& s3) {
     return wrong(fmt::format("prefix: longer than {} bytes", kPrefixBytesMax));
   if (s3.object_bytes < kObjectBytesMin || s3.object_bytes > kObjectBytesMax)
     return wrong(
-        fmt::format("object_bytes: {} is not {} to {}", s3.object_bytes, kObjectBytesMin, kObjectBytesMax));
+        fmt::format("object_size: {} is not {} to {}", s3.object_bytes, kObjectBytesMin, kObjectBytesMax));
   if (s3.object_age.count() <= 0) return wrong("object_age: has to be more than 0");
   return {};
 }

@@ -73,8 +73,7 @@ class SyslogReceiver final : public Receiver {
     for (std::size_t at = 0; at < ends_.size(); ++at) {
       if (ends_[at] == begin) {
         outcome.items.push_back(Verdict::kRefused);
-        outcome.reasons[at] =
-            fmt::format("the message would be longer than message_bytes_max, {}", bytes_max_);
+        outcome.reasons[at] = fmt::format("the message would be longer than message_size, {}", bytes_max_);
       } else {
         outcome.items.push_back(ends_[at] <= known ? Verdict::kDelivered : rest);
       }
@@ -105,8 +104,8 @@ Result<std::unique_ptr<Receiver>> make_syslog_receiver(const model::SinkSettings
   if (syslog.facility < 0 || syslog.facility > kFacilityMax)
     return wrong(fmt::format("facility: {} is not 0 to {}", syslog.facility, kFacilityMax));
   if (syslog.message_bytes_max < kMessageBytesMin || syslog.message_bytes_max > kMessageBytesMax)
-    return wrong(fmt::format("message_bytes_max: {} is not {} to {}", syslog.message_bytes_max,
-                             kMessageBytesMin, kMessageBytesMax));
+    return wrong(fmt::format("message_size: {} is not {} to {}", syslog.message_bytes_max, kMessageBytesMin,
+                             kMessageBytesMax));
   if (settings.compression != model::Compression::kNone)
     return wrong("compression: syslog has none; choose none");
   for (const std::string* const file :

@@ -258,7 +258,7 @@ TEST_CASE("settings of a file that cannot be are refused with their place") {
   };
   const auto wrong =
       GENERATE(Wrong{{.path = "relative"}, "path:"}, Wrong{{.path = ""}, "path:"},
-               Wrong{{.path = "/logs/"}, "path:"}, Wrong{{.path = kPath, .rotate_bytes = 1}, "rotate_bytes:"},
+               Wrong{{.path = "/logs/"}, "path:"}, Wrong{{.path = kPath, .rotate_bytes = 1}, "rotate_size:"},
                Wrong{{.path = kPath, .rotate_files = 1001}, "rotate_files:"});
   const auto made = make_file_receiver(settings(wrong.file), model::LogType::kNetwork);
   REQUIRE_FALSE(made);

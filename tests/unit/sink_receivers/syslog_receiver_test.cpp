@@ -111,7 +111,7 @@ TEST_CASE("a message that is too long is refused, the others arrive") {
   CHECK(to->traits().item_bytes_max == 1000);
   const Outcome outcome = send(*to, batch_of({"{\"a\":1}", std::string(950, 'x'), "{\"b\":2}"}));
   CHECK(outcome.items == std::vector{Verdict::kDelivered, Verdict::kRefused, Verdict::kDelivered});
-  CHECK(outcome.reasons.at(1).find("message_bytes_max") != std::string::npos);
+  CHECK(outcome.reasons.at(1).find("message_size") != std::string::npos);
   REQUIRE(listener.wait_for("{\"b\":2}"));
   CHECK(bodies(listener.text()) == std::vector<std::string>{"{\"a\":1}", "{\"b\":2}"});
 }
@@ -235,7 +235,7 @@ TEST_CASE("settings of syslog that cannot be are refused with their place") {
                Wrong{{.address = "host:0"}, "address"}, Wrong{{.address = "::1:514"}, "address"},
                Wrong{{.address = "a/b:514"}, "address"}, Wrong{{.address = "host:70000"}, "address"},
                Wrong{{.address = "h:1", .facility = 24}, "facility"},
-               Wrong{{.address = "h:1", .message_bytes_max = 100}, "message_bytes_max"});
+               Wrong{{.address = "h:1", .message_bytes_max = 100}, "message_size"});
   model::SinkSettings made{.name = "syslog"};
   made.receiver = wrong.syslog;
   const auto refused = make_syslog_receiver(made, model::LogType::kNetwork);
