@@ -13,7 +13,7 @@ constexpr std::uint64_t kSecondMs = 1000;
 constexpr std::uint64_t kDayMs = 86'400'000;
 constexpr std::uint64_t kKilo = std::uint64_t{1} << 10U;
 constexpr std::uint64_t kMega = std::uint64_t{1} << 20U;
-constexpr std::uint64_t kObjectBytesMax = 1024 * kMega;
+constexpr std::uint64_t kObjectBytesMax = 256 * kMega;
 constexpr std::uint64_t kMessageBytesMin = 480;  // RFC 5424: what every receiver takes
 constexpr std::uint64_t kRotateFilesMax = 1000;
 
@@ -146,13 +146,18 @@ Keys s3_keys() {
       of_kind<&R::endpoint>({.path = "endpoint",
                              .type = ValueType::kUrl,
                              .about = "https://HOST of the store; without it Amazon's"}),
-      of_kind<&R::bucket>({.path = "bucket", .about = "Bucket that objects are put into", .required = true}),
+      of_kind<&R::bucket>({.path = "bucket",
+                           .type = ValueType::kBucket,
+                           .about = "Bucket that objects are put into",
+                           .required = true}),
       of_kind<&R::region>({.path = "region", .about = "Region, such as eu-central-1"}),
       of_kind<&R::prefix>(
           {.path = "prefix", .about = "What keys begin with; {log} in it is network or configuration"}),
-      of_kind<&R::access_key>({.path = "access_key", .about = "Id of the access key"}),
-      of_kind<&R::secret_key>(
-          {.path = "secret_key", .type = ValueType::kSecret, .about = "Secret of the access key"}),
+      of_kind<&R::access_key>({.path = "access_key", .about = "Id of the access key", .required = true}),
+      of_kind<&R::secret_key>({.path = "secret_key",
+                               .type = ValueType::kSecret,
+                               .about = "Secret of the access key",
+                               .required = true}),
       of_kind<&R::session_token>({.path = "session_token",
                                   .type = ValueType::kSecret,
                                   .about = "Token that belongs to a key for a while"}),
@@ -167,7 +172,7 @@ Keys s3_keys() {
       of_kind<&R::object_bytes>({.path = "object_size",
                                  .type = ValueType::kSize,
                                  .about = "An object has at most so much, before compression",
-                                 .min = 64 * kKilo,
+                                 .min = kMega,
                                  .max = kObjectBytesMax}),
   };
 }

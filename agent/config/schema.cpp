@@ -72,6 +72,7 @@ std::string value_schema(const KeyInfo& key) {
     case ValueType::kInterface: return patterned("[^/:\\s]{1,15}");
     case ValueType::kNodeId: return patterned("[!-~]{1,128}");
     case ValueType::kTopic: return patterned("[A-Za-z0-9._{}-]{1,249}");
+    case ValueType::kBucket: return patterned("[A-Za-z0-9._-]{3,63}");
     case ValueType::kSecret:
       return fmt::format(R"({{"type":"string","pattern":{}}})", json_string(kVariable));
     case ValueType::kWords:

@@ -38,6 +38,7 @@ Takes takes_of(std::size_t kind) {
   switch (kind) {
     case 0:  // splunk: any other encoding is answered 415
     case 1:  // elastic
+    case 3:  // otlp
     case 4:  // loki
       return {.compressions = kNoneGzip};
     case 6: return {.compressions = {}};                // syslog

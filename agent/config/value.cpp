@@ -20,6 +20,8 @@ using Read = std::expected<Value, Problem>;
 constexpr std::size_t kInterfaceBytesMax = 15;
 constexpr std::size_t kNodeIdBytesMax = 128;
 constexpr std::size_t kTopicBytesMax = 249;  // Kafka's own limit
+constexpr std::size_t kBucketBytesMin = 3;
+constexpr std::size_t kBucketBytesMax = 63;
 constexpr std::uint64_t kStatusMin = 200;
 constexpr std::uint64_t kStatusMax = 599;
 constexpr std::string_view kLogPlace = "{log}";
@@ -157,6 +159,10 @@ Read read_text(const KeyInfo& key, std::string_view text) {
                   "is no node id; give 1 to 128 printable ASCII characters without spaces");
     case ValueType::kTopic:
       return take(is_topic(text), "is no topic; give 1 to 249 of a-z A-Z 0-9 . _ - or {log}");
+    case ValueType::kBucket:
+      return take(
+          text.size() >= kBucketBytesMin && text.size() <= kBucketBytesMax && consists_of(text, ".-_"),
+          "is no name of a bucket; give 3 to 63 letters, digits, . - or _");
     default: return Value(std::string(text));
   }
 }

@@ -34,6 +34,7 @@ enum class ValueType : std::uint8_t {
   kInterface,  ///< name of a network device
   kNodeId,
   kTopic,
+  kBucket,  ///< of S3
   kFilter,  ///< of the query language
   kSecret,
   kWords,       ///< a list of `words`, each once

@@ -203,6 +203,7 @@ TEST_CASE("streams that are kept are there again, and only for their owner", "[u
   CHECK(load_streams(path, test_filter).value().empty());
   RandomSettings random(1, "s3cr3t");
   std::vector<model::SinkSettings> sinks;
+  sinks.reserve(kKinds + 1);
   for (std::size_t kind = 0; kind < kKinds; ++kind)
     sinks.push_back(random.sink(kind, fmt::format("s{}", kind)));
   sinks.push_back(random.sink(0, "api-network"));

@@ -58,7 +58,7 @@ sinks:
     type: http
     url: "${NO_SUCH:-https://h}"
     headers: {X-Key: "${TOKEN}"}
-  box: {type: s3, bucket: b, region: r, access_key: k, secret_key_file: /secrets/token}
+  box: {type: s3, bucket: box, region: r, access_key: k, secret_key_file: /secrets/token}
 )");
   REQUIRE(loaded);
   CHECK(settings_yaml(*loaded, {}) == R"(capture:
@@ -66,7 +66,7 @@ sinks:
 sinks:
   box:
     type: s3  # f:13
-    bucket: b  # f:13
+    bucket: box  # f:13
     region: r  # f:13
     access_key: k  # f:13
     secret_key: "***"  # f:13, from the file /secrets/token

@@ -103,6 +103,7 @@ class RandomSettings {
       case ValueType::kInterface: return any(kDevices);
       case ValueType::kNodeId: return std::string("n${Lab}01");
       case ValueType::kTopic: return std::string("flows.{log}_1-");
+      case ValueType::kBucket: return std::string("flow-logs.1");
       case ValueType::kSecret: return model::Secret(mark_ + text());
       case ValueType::kWords: return some_of(key.words);
       case ValueType::kInterfaces: return some_of(kDevices);
@@ -147,8 +148,6 @@ class RandomSettings {
       }
     }
     if (auto* const s3 = std::get_if<model::S3Settings>(&sink.receiver)) {
-      pair(s3->access_key, s3->secret_key);
-      if (s3->access_key.empty()) s3->session_token = {};
       if (s3->region.empty()) s3->region = "r";
     }
     if (auto* const syslog = std::get_if<model::SyslogSettings>(&sink.receiver)) syslog->tls = true;

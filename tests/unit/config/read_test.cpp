@@ -36,14 +36,16 @@ Receiver receiver_from(const std::string& keys) {
 
 std::expected<Loaded, Refusal> read_files(const std::vector<std::string>& texts) {
   std::vector<SourceFile> files;
+  files.reserve(texts.size());
   for (std::size_t at = 0; at < texts.size(); ++at)
     files.push_back({.name = std::string(1, static_cast<char>('a' + at)), .text = texts[at]});
   return read_settings(files, test_rules());
 }
 
-model::Headers headers_of(std::vector<std::pair<std::string, std::string>> texts) {
+model::Headers headers_of(const std::vector<std::pair<std::string, std::string>>& texts) {
   model::Headers headers;
-  for (auto& [name, value] : texts) headers.emplace_back(name, model::Secret(value));
+  headers.reserve(texts.size());
+  for (const auto& [name, value] : texts) headers.emplace_back(name, model::Secret(value));
   return headers;
 }
 
@@ -195,10 +197,10 @@ TEST_CASE("what each kind of sink has of its own arrives in its place", "[unit]"
                                                             .labels = {{"job", "f"}, {"env", "1"}},
                                                             .headers = headers_of({{"X-A", "b"}})});
   CHECK(receiver_from<model::S3Settings>(
-            "type: s3, endpoint: 'https://h', bucket: b, region: r, prefix: 'p/{log}', access_key: k, "
+            "type: s3, endpoint: 'https://h', bucket: bkt, region: r, prefix: 'p/{log}', access_key: k, "
             "secret_key: '${TOKEN}', session_token: '${TOKEN}', path_style: false, object_age: 1m, "
             "object_size: 8M") == model::S3Settings{.endpoint = "https://h",
-                                                    .bucket = "b",
+                                                    .bucket = "bkt",
                                                     .region = "r",
                                                     .prefix = "p/{log}",
                                                     .access_key = "k",

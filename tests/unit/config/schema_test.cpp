@@ -17,7 +17,6 @@ namespace flowtally::config {
 namespace {
 
 using simdjson::dom::element;
-using simdjson::dom::object;
 
 element at(const element& from, std::string_view name) {
   INFO(name);
