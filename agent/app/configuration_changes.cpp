@@ -4,6 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -155,6 +156,8 @@ base::Result<std::string> Configuration::test_sink(const std::string& name, cons
   static_cast<void>(caller);  // it changes nothing, so it is no event
   auto sink = find_sink(name);
   if (!sink) return fail(Error(ErrorCode::kNotFound, fmt::format("there is no stream {}", name)));
+  if (std::holds_alternative<model::FileSettings>(sink->receiver) && sink->enabled)
+    return std::string("its stream has the file open: `flowtally stream status` tells how that goes");
   sink->retry.request_timeout = std::min(sink->retry.request_timeout, kAskTimeout);
   std::string said;
   for (const model::LogType log_type : sink->logs) {

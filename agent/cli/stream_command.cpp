@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -126,8 +127,14 @@ Outcome change(const StreamOptions& options, Console& console) {
   auto body = ask(options.socket, question, console);
   if (!body) return body.error();
   JsonDocument answer;
-  if (options.what == What::kTest && answer.read(*body))
-    console.print(printable(answer.text("/answer")) + '\n');
+  if (options.what == What::kTest && answer.read(*body)) {
+    const std::string said = answer.text("/answer");
+    for (std::size_t at = 0; at < said.size();) {  // a line for each log
+      const std::size_t end = std::min(said.find('\n', at), said.size());
+      console.print(printable(said.substr(at, end - at)) + '\n');
+      at = end + 1;
+    }
+  }
   if (options.what == What::kReplay && answer.read(*body)) {
     console.print(fmt::format("{} delivered, {} refused again\n", count_text(answer.number("/delivered")),
                               count_text(answer.number("/refused"))));
