@@ -157,7 +157,7 @@ TEST_CASE("what is in a full file before a failure is delivered") {
   FaultyFs files;
   REQUIRE(files.make_directory("/logs"));
   const auto to = receiver(files, {.path = kPath, .rotate_bytes = kRotate});
-  files.set_fault([&files](Operation operation, const std::string&) -> std::optional<int> {
+  files.set_fault([](Operation operation, const std::string&) -> std::optional<int> {
     if (operation == Operation::kRename) return EIO;
     return std::nullopt;
   });

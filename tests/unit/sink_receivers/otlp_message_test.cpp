@@ -35,11 +35,11 @@ protobuf::Field field(std::string_view message, std::uint32_t number) {
 }
 
 /// The log records of a request.
-std::vector<std::string_view> records_of(std::string_view request) {
-  std::vector<std::string_view> records;
+std::vector<std::string> records_of(std::string_view request) {
+  std::vector<std::string> records;
   const std::string_view scope_logs = field(field(request, 1).bytes, 2).bytes;
   for (const protobuf::Field& found : fields_of(scope_logs)) {
-    if (found.number == 2) records.push_back(found.bytes);
+    if (found.number == 2) records.emplace_back(found.bytes);
   }
   return records;
 }
