@@ -19,7 +19,7 @@ RecordJournal::RecordJournal(journal::Journal journal, std::string directory, st
     : journal_(std::move(journal)), directory_(std::move(directory)), boot_(boot) {}
 
 base::Result<std::unique_ptr<RecordJournal>> RecordJournal::open(const RecordJournalOptions& options,
-                                                                 std::string boot_id,
+                                                                 const std::string& boot_id,
                                                                  spdlog::logger& logger) {
   const std::string directory = network_journal_in(options.state_dir);
   auto opened = journal::Journal::open({.directory = directory,

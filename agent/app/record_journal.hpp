@@ -33,7 +33,7 @@ class RecordJournal {
  public:
   /// Opens, locks and recovers; what recovery had to do goes to the log. kResource: another process has it.
   [[nodiscard]] static base::Result<std::unique_ptr<RecordJournal>> open(const RecordJournalOptions& options,
-                                                                         std::string boot_id,
+                                                                         const std::string& boot_id,
                                                                          spdlog::logger& logger);
 
   /// True where the window of that number, or a later one of this boot, is in the journal: windows come in

@@ -51,7 +51,7 @@ base::Result<std::unique_ptr<RecordJournal>> open_journal(const RunOptions& opti
                               .sync = options.sync,
                               .retained_bytes_max = options.retained_bytes,
                               .retained_age_ms_max = options.retained_age_ms},
-                             std::move(*boot), logger);
+                             *boot, logger);
 }
 
 base::Result<std::unique_ptr<api::Server>> start_server(const RunOptions& options, AgentView& view,
@@ -65,7 +65,7 @@ base::Result<std::unique_ptr<api::Server>> start_server(const RunOptions& option
 }
 
 std::string destination_text(const RunOptions& options) {
-  const std::string copy = options.output.value_or("-") == "-" ? "stdout" : options.output.value_or("-");
+  std::string copy = options.output.value_or("-") == "-" ? "stdout" : options.output.value_or("-");
   if (!options.journal) return copy;
   const std::string journal = network_journal_in(options.state_dir);
   return options.output ? fmt::format("{}, a copy to {}", journal, copy) : journal;

@@ -91,6 +91,7 @@ std::optional<Format> format_of(std::string_view name) noexcept {
 
 std::vector<AnswerColumn> answer_columns(const std::vector<query::Column>& columns) {
   std::vector<AnswerColumn> answer;
+  answer.reserve(columns.size());
   for (const query::Column column : columns)
     answer.push_back({.name = std::string(query::column_name(column)), .kind = query::value_kind(column)});
   return answer;
