@@ -45,11 +45,13 @@ constexpr Layer kLayers[] = {
     {"agent/identity", "base model yaml identity", "fmt simdjson.h curl"},
     {"agent/journal", "base journal", "fmt zstd.h xxhash.h"},
     {"agent/query", "base model record journal query", "fmt"},
+    {"agent/sink", "base model journal record query sink",
+     "fmt simdjson.h curl openssl librdkafka zlib.h zstd.h xxhash.h"},
     {"agent/api", "base model flowtally journal record query api",
      "fmt microhttpd.h prometheus systemd zlib.h"},
     {"agent/cli", "base model record query config cli", "fmt simdjson.h curl"},
     {"agent/demo", "base model demo", "fmt"},
-    {"agent/app", "base model capture flow record identity journal query api config cli demo app",
+    {"agent/app", "base model capture flow record identity journal query sink api config cli demo app",
      "fmt spdlog CLI systemd"},
     {"agent", "app", ""},  // main.cpp
     {"bpf", "flowtally", "bpf"},
@@ -57,7 +59,9 @@ constexpr Layer kLayers[] = {
 };
 /// Libraries that only some may use; what is not named here (the C and C++ libraries, Linux) all may.
 constexpr std::string_view kLibraries =
-    "bpf fmt simdjson.h spdlog CLI systemd curl yaml-cpp zstd.h xxhash.h microhttpd.h prometheus zlib.h";
+    "bpf fmt simdjson.h spdlog CLI systemd curl yaml-cpp zstd.h xxhash.h microhttpd.h prometheus zlib.h "
+    "openssl "
+    "librdkafka";
 /// Folders that touch no file, socket, clock or device: system headers that would let them.
 constexpr std::string_view kPureFolders = "agent/model agent/flow agent/record";
 constexpr std::string_view kImpure =
