@@ -57,16 +57,19 @@ std::vector<std::string> records_of(unsigned node, std::size_t records, std::siz
     const std::size_t second = number * 5;
     std::string traffic;
     for (std::size_t at = 0; at < connections; ++at) {
-      traffic += fmt::format(
-          R"({}{{"proto":{},"src":"100.64.{}.{}:{}","dst":"100.64.0.{}:{}","txPkts":{},"txBytes":{},"rxPkts":{},"rxBytes":{}}})",
-          traffic.empty() ? "" : ",", below(8) == 0 ? 17 : 6, node / 250, node % 250 + 1,
-          32768 + below(28000), below(20) + 1, below(3) == 0 ? 443 : 8000 + below(10), magnitude() / 500 + 1,
-          magnitude() + 40, magnitude() / 500 + 1, magnitude() + 40);
+      traffic +=
+          fmt::format(R"({}{{"proto":{},"src":"100.64.{}.{}:{}","dst":"100.64.0.{}:{}",)"
+                      R"("txPkts":{},"txBytes":{},"rxPkts":{},"rxBytes":{}}})",
+                      traffic.empty() ? "" : ",", below(8) == 0 ? 17 : 6, node / 250, node % 250 + 1,
+                      32768 + below(28000), below(20) + 1, below(3) == 0 ? 443 : 8000 + below(10),
+                      magnitude() / 500 + 1, magnitude() + 40, magnitude() / 500 + 1, magnitude() + 40);
     }
     made.push_back(fmt::format(
-        R"({{"logged":"2026-11-22T{0:02}:{1:02}:{2:02}.1Z","nodeId":"n{3:05}CNTRL","start":"2026-11-22T{0:02}:{1:02}:{2:02}.06{4:07}Z",)"
+        R"({{"logged":"2026-11-22T{0:02}:{1:02}:{2:02}.1Z","nodeId":"n{3:05}CNTRL",)"
+        R"("start":"2026-11-22T{0:02}:{1:02}:{2:02}.06{4:07}Z",)"
         R"("end":"2026-11-22T{0:02}:{1:02}:{5:02}.06{4:07}Z","virtualTraffic":[{6}],)"
-        R"("accounting":{{"bootId":"5f0c3b1e-8b7e-4a53-9f0e-{3:012x}","epoch":{7},"part":1,"parts":1,"totals":{{}}}}}})",
+        R"("accounting":{{"bootId":"5f0c3b1e-8b7e-4a53-9f0e-{3:012x}","epoch":{7},"part":1,"parts":1,)"
+        R"("totals":{{}}}}}})",
         second / 3600, second / 60 % 60, second % 60, node, below(10'000'000), second % 60 + 4, traffic,
         number + 1));
   }

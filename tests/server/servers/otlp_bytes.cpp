@@ -22,7 +22,8 @@ int main(int argc, char** argv) {
   const sink::Batch batch = test::batch_of(
       {R"({"source.address":"100.64.0.1","source.port":1024,"flowtally.tx.bytes":5000000000,"below":-5,)"
        R"("above":18446744073709551615,"most":9223372036854775807,"least":-9223372036854775808,"yes":true,)"
-       R"("no":false,"half":0.5,"zero":0,"empty":"","text":"\u00e4\n\"","list":["a",1,[2]],"object":{"in":{"deep":2}}})",
+       R"("no":false,"half":0.5,"zero":0,"empty":"","text":"\u00e4\n\"","list":["a",1,[2]],)"
+       R"("object":{"in":{"deep":2}}})",
        R"({"source.address":"fd7a:115c:a1e0::1"})"});
   std::string items;
   for (const sink::Item& item : batch.items) {
