@@ -266,7 +266,7 @@ std::expected<RunOptions, config::Refusal> run_options_of(const std::vector<std:
     return std::unexpected(config::Refusal{.lines = {error.what()}});
   }
   if (!options.listen.empty() && options.token_file.empty()) {
-    return std::unexpected(config::Refusal{.lines = {"--listen needs a token: give --token-file"}});
+    return std::unexpected(config::Refusal{.lines = {"a TCP listener needs a token: give --token-file"}});
   }
   if (!options.journal && !options.sinks.empty()) {
     return std::unexpected(

@@ -100,6 +100,12 @@ base::Status Configuration::put_sink(const std::string& name, std::string_view t
       config::read_sink(name, {.name = name, .text = std::string(text)}, config::sent_rules(check_filter));
   if (!sink) return fail(refuse(std::move(change), caller, sink.error().error()));
   change = sink_change(name, change.old_json, config::sink_json(*sink));
+  // Whoever may write files as we do is root already.
+  if (std::holds_alternative<model::FileSettings>(sink->receiver) && !(caller.local && caller.uid == 0)) {
+    return fail(refuse(std::move(change), caller,
+                       Error(ErrorCode::kInvalidArgument, "a file can be written to for root only")
+                           .advise("Put the sink into the configuration file")));
+  }
   for (const model::LogType log_type : sink->logs) {
     if (auto receiver = sink::make_receiver(*sink, log_type); !receiver)
       return fail(refuse(std::move(change), caller, std::move(receiver.error())));

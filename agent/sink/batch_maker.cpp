@@ -204,13 +204,16 @@ void BatchMaker::add_test(std::int64_t time_ns, Batch& batch) {
   std::string line;
   if (log_type_ == model::LogType::kNetwork) {
     // Addresses that are for documentation: RFC 5737.
-    line = fmt::format(
-        R"({{"logged":"{0}","nodeId":"flowtally-test","start":"{0}","end":"{0}","virtualTraffic":[{{"proto":6,)"
-        R"("src":"192.0.2.1:49152","dst":"198.51.100.1:443","txPkts":1,"txBytes":40,"rxPkts":1,"rxBytes":40}}]}})",
-        time);
+    line =
+        fmt::format(R"({{"logged":"{0}","nodeId":"flowtally-test","start":"{0}","end":"{0}",)"
+                    R"("virtualTraffic":[{{"proto":6,)"
+                    R"("src":"192.0.2.1:49152","dst":"198.51.100.1:443","txPkts":1,"txBytes":40,"rxPkts":1,)"
+                    R"("rxBytes":40}}]}})",
+                    time);
   } else {
     line = fmt::format(
-        R"({{"logged":"{0}","eventTime":"{0}","type":"CONFIG","eventGroupID":"00000000000000000000000000000000",)"
+        R"({{"logged":"{0}","eventTime":"{0}","type":"CONFIG",)"
+        R"("eventGroupID":"00000000000000000000000000000000",)"
         R"("origin":"NODE","actor":{{"id":"flowtally-test","type":"NODE"}},"target":{{"id":"flowtally-test",)"
         R"("type":"NODE"}},"action":"VERIFY"}})",
         time);

@@ -6,15 +6,15 @@ _flowtally() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words=
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    words="run status query tail peers detach demo check version --help"
+    words="run status query tail peers stream config detach demo check version --help"
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi
   case $previous in
-    --socket | --tailscaled-socket | --token-file | --identity)
+    --socket | --tailscaled-socket | --token-file | --identity | --config)
       mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     --state-dir | --bpffs) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
-    --socket-group) mapfile -t COMPREPLY < <(compgen -g -- "$current"); return ;;
+    --socket-group | --admin-group) mapfile -t COMPREPLY < <(compgen -g -- "$current"); return ;;
     --interface | --underlay) words=$(cd /sys/class/net 2> /dev/null && printf '%s ' *) ;;
     --attach) words="auto tcx clsact" ;;
     --fsync) words="window second never" ;;
@@ -33,7 +33,7 @@ _flowtally() {
   esac
   if [ -z "$words" ]; then
     case $command in
-      run) words="--interface --interval --state-dir --retain-size --retain-age --fsync --output --no-journal --socket
+      run) words="--config --admin-group --interface --interval --state-dir --retain-size --retain-age --fsync --output --no-journal --socket
         --socket-group --listen --token-file --fresh --node-id --max-flows --bpffs --attach --duration --no-exclude
         --no-accounting --tailscaled-socket --identity --log-exit-flows --no-physical --underlay --help" ;;
       status | peers) words="--socket --json --help" ;;
@@ -43,6 +43,8 @@ _flowtally() {
       demo) words="--duration --interval --max-flows --help" ;;
       check) words="--interface --bpffs --json --help" ;;
       version) words="--help" ;;
+      stream) words="--help"; [ "$COMP_CWORD" -eq 2 ] && words="$words list status add remove test replay" ;;
+      config) words="--help"; [ "$COMP_CWORD" -eq 2 ] && words="$words check print schema" ;;
     esac
     case $command:$current in
       query:-* | tail:-*) ;;

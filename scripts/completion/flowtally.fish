@@ -9,11 +9,18 @@ complete -c flowtally -n __fish_use_subcommand -a status -d 'Tell how the runnin
 complete -c flowtally -n __fish_use_subcommand -a query -d 'Find connections in the journal, or sums over groups of them'
 complete -c flowtally -n __fish_use_subcommand -a tail -d 'Show connections as they are recorded'
 complete -c flowtally -n __fish_use_subcommand -a peers -d 'List the nodes that the agent knows'
+complete -c flowtally -n __fish_use_subcommand -a stream -d 'What is streamed to where'
+complete -c flowtally -n __fish_use_subcommand -a config -d 'Check, print or describe the configuration file'
 complete -c flowtally -n __fish_use_subcommand -a detach -d 'End the counting that goes on between runs'
 complete -c flowtally -n __fish_use_subcommand -a demo -d 'Make a small tailnet and prove the counts'
 complete -c flowtally -n __fish_use_subcommand -a check -d 'Tell what this kernel and these rights allow'
 complete -c flowtally -n __fish_use_subcommand -a version -d 'Print the version'
 
+complete -c flowtally -n '__fish_seen_subcommand_from stream' -x -a 'list status add remove test replay'
+complete -c flowtally -n '__fish_seen_subcommand_from config' -x -a 'check print schema'
+
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l config -r -F -d 'Configuration file'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l admin-group -x -a '(__fish_complete_groups)' -d 'Group that may change streams'
 complete -c flowtally -n '__fish_seen_subcommand_from run' -l interface -x -a '(command ls /sys/class/net)' -d 'Device to count'
 complete -c flowtally -n '__fish_seen_subcommand_from run' -l interval -x -a '1s 5s 1m' -d 'Length of a window'
 complete -c flowtally -n '__fish_seen_subcommand_from run' -l state-dir -x -a '(__fish_complete_directories)' -d 'Where the journal is kept'

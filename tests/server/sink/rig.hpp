@@ -32,7 +32,8 @@ constexpr std::int64_t kFirstStart = 1'763'856'000'000'000'000;
       R"({{"logged":"{1}","nodeId":"nA","start":"{0}","end":"{1}","virtualTraffic":[{{"proto":6,)"
       R"("src":"100.64.0.1:80","dst":"100.64.0.2:{2}","txPkts":1,"txBytes":40}},{{"proto":17,)"
       R"("src":"100.64.0.1:53","dst":"100.64.0.3:{2}","rxPkts":1,"rxBytes":60}}],"accounting":{{)"
-      R"("bootId":"39e55918-fe3e-4ef6-bfc9-ec05c6aa69da","epoch":{3},"part":1,"parts":1,"totals":{{"txPkts":1,)"
+      R"("bootId":"39e55918-fe3e-4ef6-bfc9-ec05c6aa69da","epoch":{3},"part":1,"parts":1,)"
+      R"("totals":{{"txPkts":1,)"
       R"("txBytes":40,"rxPkts":1,"rxBytes":60}}}}}})"
       "\n",
       record::time_text(start), record::time_text(start + 1'000'000'000), number % 65536, number);

@@ -67,7 +67,8 @@ TEST_CASE("a stream is given back as it was sent, without what is secret, with i
 
 TEST_CASE("the audit log sees no secret of a stream, the file of streams sees all", "[unit]") {
   const auto stream = api::LogStream::parse(
-      R"({"destinationType":"gcs","gcsBucket":"b","gcsCredentials":"{\"private_key\":\"s3cr3t\"}","token":""})");
+      R"({"destinationType":"gcs","gcsBucket":"b","gcsCredentials":"{\"private_key\":\"s3cr3t\"}",)"
+      R"("token":""})");
   REQUIRE(stream);
   CHECK(stream->json(api::LogStream::Secrets::kMasked, "") ==
         R"({"destinationType":"gcs","gcsBucket":"b","gcsCredentials":"***","token":""})");

@@ -19,10 +19,13 @@ using model::LogType;
 
 constexpr const char* kLine =
     R"({"logged":"2025-11-23T00:00:05.1Z","nodeId":"nA","start":"2025-11-23T00:00:00Z",)"
-    R"("end":"2025-11-23T00:00:05Z","virtualTraffic":[{"proto":6,"src":"100.64.0.1:80","dst":"100.64.0.2:4000",)"
-    R"("txPkts":1,"txBytes":40,"rxPkts":2,"rxBytes":80},{"proto":17,"src":"100.64.0.1:53","dst":"100.64.0.3:5000",)"
+    R"("end":"2025-11-23T00:00:05Z","virtualTraffic":[{"proto":6,"src":"100.64.0.1:80",)"
+    R"("dst":"100.64.0.2:4000",)"
+    R"("txPkts":1,"txBytes":40,"rxPkts":2,"rxBytes":80},{"proto":17,"src":"100.64.0.1:53",)"
+    R"("dst":"100.64.0.3:5000",)"
     R"("rxPkts":1,"rxBytes":60}],"exitTraffic":[{"txPkts":1,"txBytes":50}],"accounting":{"bootId":)"
-    R"("39e55918-fe3e-4ef6-bfc9-ec05c6aa69da","epoch":3,"part":1,"parts":1,"totals":{"txPkts":2,"txBytes":90,)"
+    R"("39e55918-fe3e-4ef6-bfc9-ec05c6aa69da","epoch":3,"part":1,"parts":1,"totals":{"txPkts":2,)"
+    R"("txBytes":90,)"
     R"("rxPkts":3,"rxBytes":140}}})"
     "\n";
 constexpr std::int64_t kStart = 1'763'856'000'000'000'000;

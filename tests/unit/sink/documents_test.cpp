@@ -18,7 +18,8 @@ using model::ItemFormat;
 constexpr const char* kLine =
     R"({"nodeId":"nA","start":"2025-11-23T00:00:00Z","end":"2025-11-23T00:00:05Z",)"
     R"("srcNode":{"nodeId":"nA","name":"a.ts.net","addresses":["100.64.0.1"],"os":"linux","user":"u@x"},)"
-    R"("dstNodes":[{"nodeId":"nB","name":"b\"q.ts.net","addresses":["100.64.0.2"],"tags":["tag:web","tag:x"]}],)"
+    R"("dstNodes":[{"nodeId":"nB","name":"b\"q.ts.net","addresses":["100.64.0.2"],"tags":["tag:web",)"
+    R"("tag:x"]}],)"
     R"("virtualTraffic":[{"proto":6,"src":"100.64.0.1:80","dst":"100.64.0.2:4000","txPkts":1,"txBytes":40,)"
     R"("rxPkts":2,"rxBytes":80}],"exitTraffic":[{"txPkts":1,"txBytes":50}]})";
 
@@ -37,12 +38,12 @@ std::string document(ItemFormat format, std::size_t connection) {
 }  // namespace
 
 TEST_CASE("flattened: Tailscale's names, each end with its port", "[unit]") {
-  CHECK(
-      document(ItemFormat::kFlattened, 0) ==
-      R"({"id":"ID","logged":"2025-11-23T00:00:05.1Z","nodeId":"nA","start":"2025-11-23T00:00:00Z",)"
-      R"("end":"2025-11-23T00:00:05Z","class":"virtual","proto":6,"src":"100.64.0.1","srcPort":80,)"
-      R"("dst":"100.64.0.2","dstPort":4000,"txPkts":1,"txBytes":40,"rxPkts":2,"rxBytes":80,"node":"a.ts.net",)"
-      R"("peer":"b\"q.ts.net","tags":"tag:web,tag:x"})");
+  CHECK(document(ItemFormat::kFlattened, 0) ==
+        R"({"id":"ID","logged":"2025-11-23T00:00:05.1Z","nodeId":"nA","start":"2025-11-23T00:00:00Z",)"
+        R"("end":"2025-11-23T00:00:05Z","class":"virtual","proto":6,"src":"100.64.0.1","srcPort":80,)"
+        R"("dst":"100.64.0.2","dstPort":4000,"txPkts":1,"txBytes":40,"rxPkts":2,"rxBytes":80,)"
+        R"("node":"a.ts.net",)"
+        R"("peer":"b\"q.ts.net","tags":"tag:web,tag:x"})");
 }
 
 TEST_CASE("ECS: source and destination with their own counts, and the community id", "[unit]") {
@@ -90,8 +91,8 @@ TEST_CASE("community ids are those of the specification's examples", "[unit]") {
   const auto flow = [](const char* text) {
     query::LineReader reader;
     const std::string line =
-        std::string(
-            R"({"nodeId":"n","start":"2025-11-23T00:00:00Z","end":"2025-11-23T00:00:05Z","virtualTraffic":[)") +
+        std::string(R"({"nodeId":"n","start":"2025-11-23T00:00:00Z","end":"2025-11-23T00:00:05Z",)"
+                    R"("virtualTraffic":[)") +
         text + "]}";
     return reader.read(line, query::Nodes::kNo)->connections.front().flow;
   };

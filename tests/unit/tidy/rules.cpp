@@ -48,7 +48,7 @@ constexpr Layer kLayers[] = {
     {"agent/sink", "base model journal record query sink",
      "fmt simdjson.h curl openssl librdkafka zlib.h zstd.h xxhash.h"},
     {"agent/api", "base model flowtally journal record query api",
-     "fmt microhttpd.h prometheus systemd zlib.h"},
+     "fmt microhttpd.h prometheus simdjson.h systemd zlib.h"},
     {"agent/cli", "base model record query config cli", "fmt simdjson.h curl"},
     {"agent/demo", "base model demo", "fmt"},
     {"agent/app", "base model capture flow record identity journal query sink api config cli demo app",
