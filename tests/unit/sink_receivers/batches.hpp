@@ -34,7 +34,8 @@ inline sink::Batch batch_of(const std::vector<std::string>& texts, journal::Sequ
 /// Records as agents write them, all different, of two connections, each with another txBytes.
 inline std::string record_text(std::size_t number) {
   return fmt::format(
-      R"({{"logged":"2026-11-22T23:29:11Z","nodeId":"nLab01CNTRL","start":"2026-11-22T23:29:{0:02}.069506592Z",)"
+      R"({{"logged":"2026-11-22T23:29:11Z","nodeId":"nLab01CNTRL",)"
+      R"("start":"2026-11-22T23:29:{0:02}.069506592Z",)"
       R"("end":"2026-11-22T23:29:{1:02}.069506592Z","virtualTraffic":[{{"proto":6,"src":"100.64.0.1:{2}",)"
       R"("dst":"100.64.0.2:8000","txPkts":20,"txBytes":{3},"rxPkts":249,"rxBytes":5000000000}}],)"
       R"("exitTraffic":[{{"src":"100.64.0.1:0","txPkts":1,"txBytes":{5}}}],)"

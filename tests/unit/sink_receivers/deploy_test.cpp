@@ -40,10 +40,14 @@ void collect_members(dom::object object, const std::string& prefix, std::set<std
 /// What documents of a format may have, by their names with dots.
 std::set<std::string> members_of(model::ItemFormat format) {
   const std::string record =
-      R"({"logged":"2026-11-22T23:29:11Z","nodeId":"n1","start":"2026-11-22T23:29:00Z","end":"2026-11-22T23:29:05Z",)"
-      R"("srcNode":{"nodeId":"n1","name":"one.example.net","addresses":["100.64.0.1"],"user":"me@example.net"},)"
-      R"("dstNodes":[{"nodeId":"n2","name":"two.example.net","addresses":["100.64.0.2"],"user":"you@example.net","tags":["tag:server"]}],)"
-      R"("virtualTraffic":[{"proto":6,"src":"100.64.0.1:1","dst":"100.64.0.2:80","txPkts":1,"txBytes":2,"rxPkts":3,"rxBytes":4}]})";
+      R"({"logged":"2026-11-22T23:29:11Z","nodeId":"n1","start":"2026-11-22T23:29:00Z",)"
+      R"("end":"2026-11-22T23:29:05Z",)"
+      R"("srcNode":{"nodeId":"n1","name":"one.example.net","addresses":["100.64.0.1"],)"
+      R"("user":"me@example.net"},)"
+      R"("dstNodes":[{"nodeId":"n2","name":"two.example.net","addresses":["100.64.0.2"],)"
+      R"("user":"you@example.net","tags":["tag:server"]}],)"
+      R"("virtualTraffic":[{"proto":6,"src":"100.64.0.1:1","dst":"100.64.0.2:80",)"
+      R"("txPkts":1,"txBytes":2,"rxPkts":3,"rxBytes":4}]})";
   auto maker = BatchMaker::make({.name = "sink", .format = format}, model::LogType::kNetwork);
   REQUIRE(maker);
   Batch batch;

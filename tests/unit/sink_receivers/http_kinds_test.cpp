@@ -123,9 +123,11 @@ TEST_CASE("Loki is asked as it wants to be: few labels, times as text, addresses
   CHECK(
       heard.body ==
       R"({"streams":[{"stream":{"job":"mine","log":"network","node":"nLab01CNTRL","site":"x"},"values":[)"
-      R"(["1795390146069506592","{\"src\":\"100.64.0.1\",\"srcPort\":22,\"proto\":6,\"t\":\"\\\"\\u00e4\"}",{"id":")" +
+      R"(["1795390146069506592","{\"src\":\"100.64.0.1\",\"srcPort\":22,\"proto\":6,\"t\":\"\\\"\\u00e4\"}",)"
+      R"({"id":")" +
           id(0) + R"(","src":"100.64.0.1","src_port":"22","proto":"6"}],)" +
-          R"(["1795390147069506592","{\"source\":{\"address\":\"::1\",\"port\":1},\"network\":{\"iana_number\":\"17\"}}",{"id":")" +
+          R"(["1795390147069506592","{\"source\":{\"address\":\"::1\",\"port\":1},)"
+          R"(\"network\":{\"iana_number\":\"17\"}}",{"id":")" +
           id(1) + R"(","src":"::1","src_port":"1","proto":"17"}],)" +
           R"(["1795390148069506592","no JSON",{"id":")" + id(2) + R"("}]]}]})");
 }
