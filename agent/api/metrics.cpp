@@ -211,6 +211,50 @@ void add_journals(const AgentStatus& status, Page& page) {
       .sample(status.output.failing_since ? 1 : 0);
 }
 
+template <class Value>
+void add_stream(const AgentStatus& status, Page& page, Value value) {
+  for (const model::SinkStatus& sink : status.sinks) {
+    page.sample(value(sink),
+                {{"sink", sink.sink}, {"log_type", std::string(model::log_type_name(sink.log_type))}});
+  }
+}
+
+void add_streams(const AgentStatus& status, Page& page) {
+  using Sink = const model::SinkStatus&;
+  if (status.sinks.empty()) return;
+  page.counter("flowtally_sink_records_total", "Records that the receiver has acknowledged.");
+  add_stream(status, page, [](Sink sink) { return sink.records; });
+  page.counter("flowtally_sink_items_total",
+               "Items that the receiver has acknowledged: connections, or records.");
+  add_stream(status, page, [](Sink sink) { return sink.items; });
+  page.counter("flowtally_sink_repeated_items_total", "Of them, those that it had already.");
+  add_stream(status, page, [](Sink sink) { return sink.repeated_items; });
+  page.counter("flowtally_sink_refused_items_total",
+               "Items that were refused for good; they are dead letters.");
+  add_stream(status, page, [](Sink sink) { return sink.refused_items; });
+  page.counter("flowtally_sink_filtered_items_total", "Items that the sink's filter left out.");
+  add_stream(status, page, [](Sink sink) { return sink.filtered_items; });
+  page.counter("flowtally_sink_lost_records_total", "Records that were gone before they were delivered.");
+  add_stream(status, page, [](Sink sink) { return sink.lost_records; });
+  page.counter("flowtally_sink_delivered_bytes_total",
+               "Bytes of bodies that were acknowledged, not compressed.");
+  add_stream(status, page, [](Sink sink) { return sink.bytes; });
+  page.counter("flowtally_sink_sent_bytes_total", "Bytes of bodies as they were sent, those sent again too.");
+  add_stream(status, page, [](Sink sink) { return sink.bytes_sent; });
+  page.counter("flowtally_sink_requests_total", "Requests to the receiver.");
+  add_stream(status, page, [](Sink sink) { return sink.requests; });
+  page.counter("flowtally_sink_retries_total", "Tries that failed and are repeated.");
+  add_stream(status, page, [](Sink sink) { return sink.retries; });
+  page.gauge("flowtally_sink_behind_records", "Records in the journal that are not acknowledged yet.");
+  add_stream(status, page, [](Sink sink) { return sink.behind_records; });
+  page.gauge("flowtally_sink_failing", "1 while the receiver does not take what it is sent.");
+  add_stream(status, page, [](Sink sink) { return sink.failing_since ? 1 : 0; });
+  page.gauge("flowtally_sink_last_success_timestamp_seconds",
+             "Latest acknowledgement, in Unix time; 0: none yet.");
+  add_stream(status, page,
+             [](Sink sink) { return sink.delivered_at ? seconds(sink.delivered_at->wall_ns) : 0.0; });
+}
+
 void add_identity(const AgentStatus& status, Page& page) {
   const model::IdentityStatus& identity = status.identity;
   page.gauge("flowtally_identity_reachable", "1 while tailscaled answers.")
@@ -256,6 +300,7 @@ class StatusCollector final : public prometheus::Collectable {
     add_traffic(status_, page);
     add_drain(status_, page);
     add_journals(status_, page);
+    add_streams(status_, page);
     add_identity(status_, page);
     add_api(counts_, page);
     return page.take();

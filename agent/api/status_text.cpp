@@ -8,6 +8,7 @@
 
 #include "api/json_text.hpp"
 #include "api/reasons.hpp"
+#include "api/stream_routes.hpp"
 
 namespace flowtally::api {
 namespace {
@@ -109,6 +110,9 @@ void add_journals(const AgentStatus& status, JsonText& json) {
     add_failing(journal.failing_since, journal.failure, json);
     json.end();
   }
+  json.end_list();
+  json.begin_list("streams");
+  for (const model::SinkStatus& sink : status.sinks) json.raw_element(sink_json(sink));
   json.end_list();
   if (!status.output.wanted) return;
   json.begin("output").number("failures", status.output.failures);

@@ -124,6 +124,18 @@ class Losses {
     }
   }
 
+  void streams() {
+    for (std::size_t at = 0; at < status_.size("/streams"); ++at) {
+      const std::string place = fmt::format("/streams/{}", at);
+      const std::string name = status_.text(place + "/name");
+      number(place + "/refusedItems",
+             fmt::format("items refused by the receiver of {}, kept as dead letters", name), Mood::kWarning);
+      number(place + "/lostRecords", fmt::format("records gone before {} had delivered them", name),
+             Mood::kWrong);
+      number(place + "/unreadableRecords", fmt::format("lines that {} could not read", name), Mood::kWarning);
+    }
+  }
+
   std::vector<StatusLine> take() { return std::move(lines_); }
 
  private:
@@ -144,6 +156,7 @@ std::vector<StatusLine> loss_lines(const JsonDocument& status) {
     losses.unknown_reasons(object);
   for (const Single& single : kSingles) losses.number(single.place, single.text, single.mood);
   losses.journals();
+  losses.streams();
   return losses.take();
 }
 

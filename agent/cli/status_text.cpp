@@ -109,6 +109,20 @@ class Page {
     }
   }
 
+  void streams() {
+    for (std::size_t at = 0; at < status_.size("/streams"); ++at) {
+      const std::string place = fmt::format("/streams/{}", at);
+      const bool failing = !status_.text(place + "/failingSince").empty();
+      add(at == 0 ? "streams" : "",
+          fmt::format("{} ({}, {}): {}, {} delivered, {} behind", status_.text(place + "/name"),
+                      status_.text(place + "/type"), status_.text(place + "/logType"),
+                      status_.text(place + "/state"), count_text(status_.number(place + "/items")),
+                      count_text(status_.number(place + "/behindRecords"), "record", "records")),
+          failing ? Mood::kWarning : Mood::kPlain);
+      if (failing) add("", status_.text(place + "/failure"), Mood::kWrong);
+    }
+  }
+
   void journals() {
     for (std::size_t at = 0; at < status_.size("/journals"); ++at) {
       const std::string place = fmt::format("/journals/{}", at);
@@ -212,6 +226,7 @@ std::vector<StatusLine> status_lines(const JsonDocument& status, const std::opti
   page.windows();
   page.drain();
   page.journals();
+  page.streams();
   page.identity();
   page.losses();
   return page.take();
