@@ -18,7 +18,7 @@ model::AgentStatus full_status() {
   status.sums.totals.hook = {.tx_packets = 1, .tx_bytes = 2, .rx_packets = 3, .rx_bytes = 4};
   status.sums.totals.flow_insert_failures[FT_INSERT_FULL] = 5;
   status.sums.underlay.counted = true;
-  status.sinks = {{.sink = "siem", .kind = "http", .items = 7, .behind_records = 3}};
+  status.sinks = {{.sink = "siem", .kind = "http", .behind_records = 3, .items = 7}};
   status.drain.done_at = base::Moment{.boot_ns = 0, .wall_ns = 1'500'000'000};
   status.journals = {{.log_type = "network", .next = 42}, {.log_type = "configuration"}};
   status.output.wanted = true;
