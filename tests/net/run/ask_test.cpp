@@ -7,7 +7,6 @@
 // they name are a file system of this test.
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -18,46 +17,17 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 
 #include "crash/run/host.hpp"
 #include "support/catch.hpp"
 #include "support/packet_builder.hpp"
 #include "support/process.hpp"
+#include "support/shell.hpp"
 #include "support/temp_dir.hpp"
 #include "support/wait_until.hpp"
 
 namespace flowtally::test {
 namespace {
-
-struct Ran {
-  int status = 0;
-  std::string out;
-};
-
-/// In bash, stderr with stdout.
-Ran shell(const std::string& command) {
-  const TempDir folder;
-  const auto script = folder.path / "script";
-  std::ofstream(script) << command << '\n';
-  FILE* const pipe = ::popen(("bash -euo pipefail " + script.string() + " 2>&1").c_str(), "re");
-  REQUIRE(pipe != nullptr);
-  Ran ran;
-  char buffer[4096];
-  for (std::size_t size = 0; (size = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-    ran.out.append(buffer, size);
-  const int status = ::pclose(pipe);
-  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return ran;
-}
-
-/// The one number that the command prints.
-std::uint64_t number(const std::string& command) {
-  const Ran ran = shell(command);
-  INFO(command << '\n' << ran.out);
-  REQUIRE(ran.status == 0);
-  return std::stoull(ran.out);
-}
 
 void send(TestTun& tun, std::uint32_t packets) {
   for (std::uint32_t at = 0; at < packets; ++at) REQUIRE(tun.write(numbered(at)) == 0);
@@ -69,7 +39,9 @@ constexpr const char* kSums = "'[.logs[].virtualTraffic[]?.rxPkts] | add // 0'";
 
 /// Until the status says that so many packets are in records.
 void wait_until_recorded(const std::string& curl, std::uint64_t packets) {
-  wait_until([&] { return number(curl + "http://x/api/v1/status | jq .traffic.totals.rxPkts") == packets; });
+  wait_until([&] {
+    return number_in_shell(curl + "http://x/api/v1/status | jq .traffic.totals.rxPkts") == packets;
+  });
 }
 
 /// README's commands: the lines of the fenced block behind the heading. A line that ends with \ goes on.
@@ -110,8 +82,8 @@ TEST_CASE("the window that goes on can be looked at without disturbing it", "[as
   program.wait_for_output("counting tailscale0");
   send(host.tun(), kPackets);
   for (int look = 0; look < 3; ++look)
-    CHECK(number(curl + "http://x/api/v1/flows/live | jq " + kSums) == kPackets);
-  CHECK(number(curl + "http://x/api/v1/status | jq .windows.count") == 0);
+    CHECK(number_in_shell(curl + "http://x/api/v1/flows/live | jq " + kSums) == kPackets);
+  CHECK(number_in_shell(curl + "http://x/api/v1/status | jq .windows.count") == 0);
   program.signal(SIGTERM);
   REQUIRE(program.wait() == 0);
   const Counted counted = host.journal();
@@ -142,24 +114,25 @@ TEST_CASE("the socket, the commands, the files and the status give the same sums
   const std::string range =
       "-G -d start=2020-01-01T00:00:00Z -d end=2099-01-01T00:00:00Z "
       "http://x/api/v2/tailnet/-/logging/network";
-  CHECK(number(curl + range + " | jq " + kSums) == all);
-  CHECK(number(curl + range + " | jq '[.logs[].accounting.totals.rxBytes // 0] | add'") ==
+  CHECK(number_in_shell(curl + range + " | jq " + kSums) == all);
+  CHECK(number_in_shell(curl + range + " | jq '[.logs[].accounting.totals.rxBytes // 0] | add'") ==
         all * kPacketBytes);
-  CHECK(number(curl + "-G -d group_by=proto -d format=ndjson http://x/api/v1/query | jq .rxBytes") ==
+  CHECK(number_in_shell(curl + "-G -d group_by=proto -d format=ndjson http://x/api/v1/query | jq .rxBytes") ==
         all * kPacketBytes);
   const std::string command =
       std::string(FLOWTALLY_PROGRAM) + " query --json --group-by dst --socket " + host.socket();
-  CHECK(number(command + " | jq '[.rows[].rxPkts] | add'") == all);
-  CHECK(number(std::string(FLOWTALLY_PROGRAM) +
-               " query 'proto udp' --group-by proto --output ndjson --state-dir " + host.state() +
-               " | jq .rxPkts") == all);
-  CHECK(shell(curl + "http://x/healthz").status == 0);
-  CHECK(shell(curl + "http://x/readyz").status == 0);
-  CHECK(number(curl +
-               "http://x/metrics | sed -n 's/^flowtally_hook_packets_total{.*direction=\"rx\".*} //p'") ==
+  CHECK(number_in_shell(command + " | jq '[.rows[].rxPkts] | add'") == all);
+  CHECK(number_in_shell(std::string(FLOWTALLY_PROGRAM) +
+                        " query 'proto udp' --group-by proto --output ndjson --state-dir " + host.state() +
+                        " | jq .rxPkts") == all);
+  CHECK(run_in_shell(curl + "http://x/healthz").status == 0);
+  CHECK(run_in_shell(curl + "http://x/readyz").status == 0);
+  CHECK(number_in_shell(
+            curl + "http://x/metrics | sed -n 's/^flowtally_hook_packets_total{.*direction=\"rx\".*} //p'") ==
         all);
 
-  const Ran lint = shell(curl + "http://x/metrics | /usr/local/lib/flowtally-tests/promtool check metrics");
+  const Ran lint =
+      run_in_shell(curl + "http://x/metrics | /usr/local/lib/flowtally-tests/promtool check metrics");
   INFO("scripts/setup brings promtool\n" << lint.out);
   CHECK(lint.status == 0);
   CHECK(lint.out.empty());
@@ -170,14 +143,14 @@ TEST_CASE("the socket, the commands, the files and the status give the same sums
 
   tail.wait_for_times(
       "\"100.64.0.1:9\"",
-      number(curl + range +
-             " | jq '[.logs[].virtualTraffic[]? | select(.src | endswith(\":9\"))] | length'"));
+      number_in_shell(curl + range +
+                      " | jq '[.logs[].virtualTraffic[]? | select(.src | endswith(\":9\"))] | length'"));
   tail.signal(SIGINT);
   static_cast<void>(tail.wait());
   const TempDir folder;
   std::ofstream(folder.path / "tail") << tail.out();
-  CHECK(number("jq -s '[.[] | select(.src | endswith(\":9\")) | .rxPkts] | add' " +
-               (folder.path / "tail").string()) == kPackets);
+  CHECK(number_in_shell("jq -s '[.[] | select(.src | endswith(\":9\")) | .rxPkts] | add' " +
+                        (folder.path / "tail").string()) == kPackets);
 
   program.signal(SIGTERM);
   REQUIRE(program.wait() == 0);
@@ -194,7 +167,7 @@ TEST_CASE("README's examples run as they are written", "[ask]") {
       ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     SKIP("needs the right to mount");
   for (const char* const folder : {"/run/flowtally", "/var/lib/flowtally", "/etc/flowtally"}) own(folder);
-  REQUIRE(shell("ip link set lo up").status == 0);
+  REQUIRE(run_in_shell("ip link set lo up").status == 0);
   const PrivateBpffs bpffs;
   TestTun tun(TestTun::Headers::kBare);
   const TempDir home;
@@ -209,7 +182,7 @@ TEST_CASE("README's examples run as they are written", "[ask]") {
          commands[next].find("curl") == std::string::npos;
        ++next) {
     INFO(commands[next]);
-    CHECK(shell(before + commands[next]).status == 0);
+    CHECK(run_in_shell(before + commands[next]).status == 0);
   }
   REQUIRE(next > 0);
   Program program({"run", "--interval", "200ms", "--no-physical", "--bpffs", bpffs.path(),
@@ -219,8 +192,8 @@ TEST_CASE("README's examples run as they are written", "[ask]") {
   send(tun, kPackets);
   wait_until_recorded("curl -sS --unix-socket /run/flowtally/flowtally.sock ", kPackets);
   // The examples name their ends in whole seconds.
-  const std::uint64_t recorded = number("date +%s");
-  wait_until([&] { return number("date +%s") > recorded; });
+  const std::uint64_t recorded = number_in_shell("date +%s");
+  wait_until([&] { return number_in_shell("date +%s") > recorded; });
   const std::jthread traffic([&tun](const std::stop_token& stop) {
     for (std::uint32_t at = 0; !stop.stop_requested(); ++at) {
       static_cast<void>(tun.write(numbered(at)));
@@ -236,9 +209,9 @@ TEST_CASE("README's examples run as they are written", "[ask]") {
     const std::string command = "bash -euo pipefail " + (home.path / "command").string();
     // One that follows goes on until it is stopped.
     const std::string run = follows ? "timeout --signal INT 3 " + command + " || test $? = 124" : command;
-    Ran ran = shell(run);
+    Ran ran = run_in_shell(run);
     // A window that has only just begun has nothing to show.
-    for (int more = 0; more < 3 && ran.status == 0 && ran.out.empty(); ++more) ran = shell(run);
+    for (int more = 0; more < 3 && ran.status == 0 && ran.out.empty(); ++more) ran = run_in_shell(run);
     INFO(ran.out);
     CHECK(ran.status == 0);
     CHECK_FALSE(ran.out.empty());
