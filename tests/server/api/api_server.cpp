@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api/server.hpp"
+#include "server/api/fake_control.hpp"
 #include "server/api/fake_source.hpp"
 
 namespace {
@@ -31,7 +32,8 @@ int serve(const std::vector<std::string>& arguments) {
     options.tcp_address = arguments[5];
     options.token_file = arguments[6];
   }
-  const auto server = api::Server::start(options, source);
+  test::FakeControl control;
+  const auto server = api::Server::start(options, source, &control);
   if (!server) throw std::runtime_error(server.error().text());
   fmt::print("ready {}\n", fmt::join((*server)->addresses(), " "));
   std::fflush(stdout);

@@ -9,7 +9,7 @@
 #include "server/api/fake_source.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
-#include "unit/api/fake_control.hpp"
+#include "server/api/fake_control.hpp"
 
 namespace flowtally::test {
 namespace {

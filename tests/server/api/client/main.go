@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -290,8 +291,60 @@ func run(arguments []string) error {
 	}
 	defer s.stop()
 	client := &tailscale.Client{BaseURL: localhost("localhost"), HTTP: s.overSocket()}
-	return errors.Join(checkLogs(s, client, records, flows), checkQuery(s, client), checkErrors(client), checkDevices(client),
+	return errors.Join(checkLogs(s, client, records, flows), checkQuery(s, client), checkErrors(client), checkStreams(client), checkDevices(client),
 		checkMetrics(s.overSocket()), checkTCP(s, records, flows))
+}
+
+// streams are one of each kind, with every field that the kind has.
+var streams = []tailscale.SetLogstreamConfigurationRequest{
+	{DestinationType: tailscale.LogstreamSplunkEndpoint, URL: "https://siem:8088/services/collector/event", User: "u", Token: "secret"},
+	{DestinationType: tailscale.LogstreamElasticEndpoint, URL: "https://siem:9200/flows/_bulk?pretty", User: "u", Token: "secret"},
+	{DestinationType: tailscale.LogstreamPantherEndpoint, URL: "https://logs.example/http", Token: "secret"},
+	{DestinationType: tailscale.LogstreamCriblEndpoint, URL: "https://cribl:10080", Token: "secret", CompressionFormat: tailscale.CompressionFormatNone},
+	{DestinationType: tailscale.LogstreamDatadogEndpoint, URL: "https://http-intake.logs.example", Token: "secret"},
+	{DestinationType: tailscale.LogstreamAxiomEndpoint, URL: "https://api.axiom.example/v1/datasets/d/ingest", Token: "secret", CompressionFormat: tailscale.CompressionFormatZstd},
+	{DestinationType: tailscale.LogstreamS3Endpoint, URL: "https://s3.example", UploadPeriodMinutes: 5, CompressionFormat: tailscale.CompressionFormatGzip,
+		S3Bucket: "b", S3Region: "r", S3KeyPrefix: "p/", S3AuthenticationType: tailscale.S3AccessKeyAuthentication, S3AccessKeyID: "id", S3SecretAccessKey: "secret"},
+	{DestinationType: tailscale.LogstreamS3Endpoint, S3Bucket: "b", S3Region: "r", S3AuthenticationType: tailscale.S3RoleARNAuthentication,
+		S3RoleARN: "arn:aws:iam::1:role/x", S3ExternalID: "e"},
+	{DestinationType: tailscale.LogstreamGCSEndpoint, GCSBucket: "b", GCSKeyPrefix: "p/", GCSScopes: []string{"a", "b"}, GCSCredentials: `{"type":"service_account"}`},
+	// As Terraform's provider sends them: empty values that have to come back too.
+	{DestinationType: tailscale.LogstreamAxiomEndpoint, URL: "https://x.example", Token: "secret", CompressionFormat: tailscale.CompressionFormatNone, GCSScopes: []string{}},
+}
+
+// checkStreams puts each, gets it back as it was but for its secrets, and deletes it.
+func checkStreams(client *tailscale.Client) error {
+	ctx := context.Background()
+	for _, logType := range []tailscale.LogType{tailscale.LogTypeNetwork, tailscale.LogTypeConfig} {
+		for _, put := range streams {
+			if err := client.Logging().SetLogstreamConfiguration(ctx, logType, put); err != nil {
+				return fmt.Errorf("PUT %+v: %w", put, err)
+			}
+			got, err := client.Logging().LogstreamConfiguration(ctx, logType)
+			if err != nil {
+				return fmt.Errorf("GET %s: %w", put.DestinationType, err)
+			}
+			want := tailscale.LogstreamConfiguration{LogType: logType, DestinationType: put.DestinationType, URL: put.URL, User: put.User,
+				UploadPeriodMinutes: put.UploadPeriodMinutes, CompressionFormat: put.CompressionFormat, S3Bucket: put.S3Bucket,
+				S3Region: put.S3Region, S3KeyPrefix: put.S3KeyPrefix, S3AuthenticationType: put.S3AuthenticationType,
+				S3AccessKeyID: put.S3AccessKeyID, S3RoleARN: put.S3RoleARN, S3ExternalID: put.S3ExternalID, GCSBucket: put.GCSBucket,
+				GCSKeyPrefix: put.GCSKeyPrefix, GCSScopes: put.GCSScopes, GCSCredentials: put.GCSCredentials}
+			if !reflect.DeepEqual(*got, want) {
+				return fmt.Errorf("a stream came back as %+v, not %+v", *got, want)
+			}
+		}
+		if err := client.Logging().DeleteLogstreamConfiguration(ctx, logType); err != nil {
+			return err
+		}
+		if _, err := client.Logging().LogstreamConfiguration(ctx, logType); !tailscale.IsNotFound(err) {
+			return fmt.Errorf("a deleted stream: %v, not 404", err)
+		}
+	}
+	if err := client.Logging().SetLogstreamConfiguration(ctx, tailscale.LogTypeNetwork,
+		tailscale.SetLogstreamConfigurationRequest{DestinationType: "nobody"}); err == nil {
+		return errors.New("a stream to nobody was taken")
+	}
+	return nil
 }
 
 func main() {
