@@ -54,6 +54,8 @@ struct Journal::Inner {
   Status note(Status status);
   [[nodiscard]] bool beyond_limits(std::int64_t wall_ns) const;  // under the mutex
   Status remove(const SegmentInfo& segment, const Removed& counted);
+  Status remove_files(const SegmentInfo& segment);
+  Status save_count(const Removed& counted);
 
   // constant after open()
   JournalOptions options;
@@ -66,6 +68,9 @@ struct Journal::Inner {
   std::optional<RecordKey> last_key;
   std::int64_t open_since_ns = 0;  ///< boot clock, of the first append
   std::int64_t synced_ns = 0;
+
+  // of the thread that retains
+  bool count_saved = true;  ///< what is removed is also counted on disk
 
   mutable std::mutex mutex;           // guards what follows
   std::vector<SegmentInfo> segments;  ///< the last one is open, if `open_listed`
@@ -168,17 +173,29 @@ bool Journal::Inner::beyond_limits(std::int64_t wall_ns) const {
          end_ns < wall_ns - options.retained_age_ms_max * kNsPerMs;
 }
 
-/// Counted first, so that a crash in between neither forgets the count nor counts twice: open() finishes what
-/// is counted. Only where there is no room for the count it comes second.
-Status Journal::Inner::remove(const SegmentInfo& segment, const Removed& counted) {
-  const auto saved = save_removed(files, options.directory, counted);
-  if (!saved && saved.error().code() != ErrorCode::kResource) return saved;
+Status Journal::Inner::remove_files(const SegmentInfo& segment) {
   if (segment.sealed) {
     auto gone = files.remove(segment_path(options.directory, segment.first, kSealedSuffix));
     if (!gone && gone.error().code() != ErrorCode::kNotFound) return gone;
   }
-  if (auto gone = remove_raw(files, options.directory, segment.first); !gone) return gone;
-  return saved ? saved : save_removed(files, options.directory, counted);
+  return remove_raw(files, options.directory, segment.first);
+}
+
+Status Journal::Inner::save_count(const Removed& counted) {
+  auto saved = save_removed(files, options.directory, counted);
+  count_saved = saved.has_value();
+  return saved;
+}
+
+/// Counted first, so that a crash in between neither forgets the count nor counts twice: open() finishes what
+/// is counted. Only where there is no room for the count it comes second.
+Status Journal::Inner::remove(const SegmentInfo& segment, const Removed& counted) {
+  if (auto saved = save_count(counted); !saved && saved.error().code() != ErrorCode::kResource) return saved;
+  if (auto gone = remove_files(segment); !gone) return gone;
+  const std::lock_guard guard(mutex);
+  segments.erase(segments.begin());
+  removed = counted;
+  return {};
 }
 
 Journal::Journal(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
@@ -257,10 +274,15 @@ Result<Removed> Journal::retain() {
     done.bytes += oldest.bytes;
     ++done.segments;
     done.below = oldest.next;
-    const std::lock_guard guard(inner_->mutex);
-    inner_->segments.erase(inner_->segments.begin());
-    inner_->removed = counted;
   }
+  if (inner_->count_saved) return done;
+  Removed counted;
+  {
+    const std::lock_guard guard(inner_->mutex);
+    counted = inner_->removed;
+  }
+  if (auto saved = inner_->save_count(counted); !saved)
+    return fail(std::move(saved.error()).during("write down what was removed"));
   return done;
 }
 

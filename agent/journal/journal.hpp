@@ -89,7 +89,8 @@ class Journal {
   /// Seals the oldest full segment; nothing if there is none, or if it was told to stop meanwhile. Takes
   /// about half a second for 64 MiB.
   [[nodiscard]] base::Result<std::optional<SealedFile>> seal_one(const std::stop_token& stop = {});
-  /// Removes the oldest segments beyond the limits of size and age, never the newest; what it removed.
+  /// Removes the oldest segments beyond the limits of size and age, never the newest; what it removed. An
+  /// Error may come after some were: state() has counted them.
   [[nodiscard]] base::Result<Removed> retain();
 
   [[nodiscard]] JournalState state() const;

@@ -90,16 +90,18 @@ void JournalKeeper::run(const std::stop_token& stop) noexcept {
 Status JournalKeeper::round(const std::stop_token& stop) {
   Status sealed = seal_all(stop);
   if (stop.stop_requested()) return sealed;
-  const auto removed = journal_.retain();
-  if (removed) {
+  const Removed before = journal_.state().removed;
+  const auto retained = journal_.retain();
+  const Removed after = journal_.state().removed;  // also where it failed half way
+  {
     const std::lock_guard guard(mutex_);
-    state_.removed.records += removed->records;
-    state_.removed.bytes += removed->bytes;
-    state_.removed.segments += removed->segments;
-    if (removed->segments > 0) state_.removed.below = removed->below;
+    state_.removed.records += after.records - before.records;
+    state_.removed.bytes += after.bytes - before.bytes;
+    state_.removed.segments += after.segments - before.segments;
+    if (after.segments > before.segments) state_.removed.below = after.below;
   }
-  if (!sealed || removed) return sealed;
-  return fail(removed.error());
+  if (!sealed || retained) return sealed;
+  return fail(retained.error());
 }
 
 Status JournalKeeper::seal_all(const std::stop_token& stop) {
