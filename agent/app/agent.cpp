@@ -39,7 +39,8 @@ std::string counters_text(const model::Counters& counters) {
 base::Result<std::unique_ptr<Agent>> Agent::start(AgentOptions options,
                                                   std::shared_ptr<identity::IdentitySource> identity,
                                                   AgentOutputs outputs, spdlog::logger& logger) {
-  std::unique_ptr<Agent> agent(new Agent(std::move(options), std::move(identity), outputs, logger));
+  std::unique_ptr<Agent> agent(
+      new Agent(std::move(options), std::move(identity), std::move(outputs), logger));
   if (auto prepared = agent->prepare(); !prepared) return base::fail(std::move(prepared.error()));
   return agent;
 }

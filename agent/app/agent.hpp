@@ -97,7 +97,7 @@ class Agent {
         spdlog::logger& logger)
       : options_(std::move(options)),
         attribution_(std::move(identity), options_.attribution, logger),
-        outputs_(outputs),
+        outputs_(std::move(outputs)),
         logger_(logger) {}
 
   [[nodiscard]] base::Status prepare();

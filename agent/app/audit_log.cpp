@@ -49,7 +49,7 @@ std::string first_line_of(const std::string& path) {
   const File file(std::fopen(path.c_str(), "re"), std::fclose);
   std::array<char, 256> line{};
   if (!file || std::fgets(line.data(), static_cast<int>(line.size()), file.get()) == nullptr) return {};
-  std::string text(line.data());
+  const std::string text(line.data());
   return text.substr(0, text.find('\n'));
 }
 

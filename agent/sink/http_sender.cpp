@@ -1,6 +1,7 @@
 #include "sink/http_sender.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -79,6 +80,7 @@ struct HttpSender::Inner {
   Multi multi{curl_multi_init()};
   Compressor compressor{};
   HttpAnswer answer{};
+  std::array<char, CURL_ERROR_SIZE> details{};
 
   static std::size_t take_body(char* data, std::size_t, std::size_t bytes, void* context) {
     std::string& body = static_cast<Inner*>(context)->answer.body;
@@ -89,6 +91,8 @@ struct HttpSender::Inner {
   void prepare(const HttpRequest& request, std::string_view body, curl_slist* headers) {
     CURL* const to = easy.get();
     curl_easy_reset(to);
+    details.front() = '\0';
+    set(to, CURLOPT_ERRORBUFFER, details.data());
     set(to, CURLOPT_URL, request.url.c_str());
     set(to, CURLOPT_PROTOCOLS_STR, "http,https");
     set(to, CURLOPT_NOSIGNAL, 1L);
@@ -143,6 +147,8 @@ struct HttpSender::Inner {
     answer.status = 0;
     answer.tls_refused = is_about_certificates(result);
     answer.failure = curl_easy_strerror(result);
+    // libcurl's own words, which name what did not match or could not be reached.
+    if (details.front() != '\0') answer.failure += fmt::format(": {}", details.data());
     long sys_errno = 0;
     curl_easy_getinfo(easy.get(), CURLINFO_OS_ERRNO, &sys_errno);
     if (sys_errno != 0) answer.failure += ": " + base::errno_text(static_cast<int>(sys_errno));

@@ -45,6 +45,7 @@ class HttpReceiver {
   ~HttpReceiver();
 
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   /// Nobody listens any more, and every connection is cut; then again, on the same port.
   void go_down();
   void come_up();

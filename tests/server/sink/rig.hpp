@@ -137,7 +137,7 @@ class BulkStore {
 [[nodiscard]] inline std::unique_ptr<sink::Stream> stream_of(const Written& written,
                                                              const model::SinkSettings& settings) {
   auto receiver = sink::make_receiver(settings, model::LogType::kNetwork);
-  REQUIRE(receiver);
+  if (!receiver) FAIL(receiver.error().text());
   auto stream = sink::Stream::start(
       {.settings = settings, .journal_directory = written.directory(), .state_dir = written.state_dir()},
       std::move(*receiver));
