@@ -45,8 +45,8 @@ class Stranger {
       for (const std::string& text : answers_) {
         const base::UniqueFd client(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         std::array<char, 4096> request{};
-        static_cast<void>(::read(client.ask(), request.data(), request.size()));
-        static_cast<void>(::send(client.ask(), text.data(), text.size(), MSG_NOSIGNAL));
+        static_cast<void>(::read(client.get(), request.data(), request.size()));
+        static_cast<void>(::send(client.get(), text.data(), text.size(), MSG_NOSIGNAL));
       }
     });
   }
