@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,6 +34,11 @@ inline double seconds_of(const rusage& usage) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
   };
   return of(usage.ru_utime) + of(usage.ru_stime);
+}
+
+/// Between two looks.
+inline void pause(std::chrono::milliseconds time = std::chrono::milliseconds(1)) {
+  ::poll(nullptr, 0, static_cast<int>(time.count()));
 }
 
 /// Of this process, all threads.

@@ -11,7 +11,6 @@
 #include <fstream>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -66,7 +65,7 @@ bool done(const sink::Streams& streams, std::uint64_t end) {
 }
 
 void wait_for(const sink::Streams& streams, std::uint64_t end) {
-  while (!done(streams, end)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  while (!done(streams, end)) pause();
 }
 
 void print_delay(const std::string& folder, bool json) {
@@ -81,9 +80,9 @@ void print_delay(const std::string& folder, bool json) {
     const auto begin = Clock::now();
     FLOWTALLY_CHECK(journal.append(window.entries).has_value());
     const std::uint64_t end = journal.state().next;
-    while (!done(streams, end)) std::this_thread::sleep_for(std::chrono::microseconds(200));
+    while (!done(streams, end)) pause();
     delays.push_back(1000 * since(begin));
-    std::this_thread::sleep_for(kDelayInterval);
+    pause(kDelayInterval);
   }
   std::ranges::sort(delays);
   const auto at = [&](double share) { return delays[static_cast<std::size_t>(share * (kDelays - 1))]; };

@@ -13,7 +13,6 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -112,7 +111,7 @@ Took deliver(const Kind& kind, const std::string& folder, std::uint64_t end) {
       {.settings = kind.settings, .journal_directory = folder + "/network", .state_dir = folder},
       std::move(*receiver));
   FLOWTALLY_CHECK(stream.has_value());
-  while ((*stream)->status().next < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while ((*stream)->status().next < end) pause();
   const auto status = (*stream)->status();
   FLOWTALLY_CHECK(status.refused_items == 0 && status.lost_records == 0);
   return {since(begin), process_cpu_seconds() - cpu, static_cast<double>(status.bytes_sent)};
@@ -154,7 +153,7 @@ Took forward(const std::string& program, LineCounter& counter, const std::string
   }
   while (counter.lines() < static_cast<std::uint64_t>(kFlows)) {
     FLOWTALLY_CHECK(::waitpid(child, nullptr, WNOHANG) == 0);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    pause();
   }
   const double wall = since(begin);
   ::kill(child, SIGKILL);

@@ -164,8 +164,8 @@ TEST_CASE("streams come and go over the API, survive a restart, and are audited 
   program.wait_for_output("counting tailscale0");
   CHECK(
       run_in_shell(host.curl() + "--fail " + stream).out ==
-      R"({"logType":"network","destinationType":"splunk","url":"http://127.0.0.1:1/services/collector/event",)"
-      R"("user":"","compressionFormat":"none","gcsScopes":[]})"
+      R"({"logType":"network","destinationType":"splunk",)"
+      R"("url":"http://127.0.0.1:1/services/collector/event","user":"","compressionFormat":"none","gcsScopes":[]})"
       "\n");
   CHECK(run_in_shell(host.curl() + "--fail http://x/api/v1/streams | jq -r '[.streams[].name]|join(\" \")'")
             .out == "api-network copy mine\n");
