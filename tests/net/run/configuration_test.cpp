@@ -162,11 +162,11 @@ TEST_CASE("streams come and go over the API, survive a restart, and are audited 
   }
   Program program({"run", "--config", host.file()});
   program.wait_for_output("counting tailscale0");
-  CHECK(
-      run_in_shell(host.curl() + "--fail " + stream).out ==
-      R"({"logType":"network","destinationType":"splunk",)"
-      R"("url":"http://127.0.0.1:1/services/collector/event","user":"","compressionFormat":"none","gcsScopes":[]})"
-      "\n");
+  CHECK(run_in_shell(host.curl() + "--fail " + stream).out ==
+        R"({"logType":"network","destinationType":"splunk",)"
+        R"("url":"http://127.0.0.1:1/services/collector/event","user":"",)"
+        R"("compressionFormat":"none","gcsScopes":[]})"
+        "\n");
   CHECK(run_in_shell(host.curl() + "--fail http://x/api/v1/streams | jq -r '[.streams[].name]|join(\" \")'")
             .out == "api-network copy mine\n");
   CHECK(run_in_shell(host.curl() + "--fail -X DELETE " + stream).status == 0);
