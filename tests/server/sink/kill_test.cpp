@@ -9,21 +9,16 @@
 #include <unistd.h>
 
 #include "server/sink/rig.hpp"
-#include "sink/streams.hpp"
 
 namespace flowtally::test {
 namespace {
 
-/// A process of its own that streams until it is killed.
-pid_t start_child(const Written& written, const model::SinkSettings& settings) {
+pid_t start_child(const std::string& state_dir, const std::string& url) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child > 0) return child;
-  sink::Streams streams({.state_dir = written.state_dir(), .journal = [&](model::LogType type) {
-                           return type == model::LogType::kNetwork ? written.directory() : std::string();
-                         }});
-  streams.apply({settings});
-  for (;;) ::pause();
+  ::execl(FLOWTALLY_STREAM_CHILD, FLOWTALLY_STREAM_CHILD, state_dir.c_str(), url.c_str(), nullptr);
+  ::_exit(127);
 }
 
 }  // namespace
@@ -33,13 +28,12 @@ TEST_CASE("killed at random instants, every item is there exactly once", "[serve
   written.append(4000);
   BulkStore store;
   HttpReceiver server([&](const HttpHeard& heard) { return store.take(heard); });
-  const auto settings = quick(model::ElasticSettings{.url = server.url()});
   std::mt19937 random(3);  // NOLINT(cert-msc51-cpp)
   int kills = 0;
   for (; store.size() < 8000 && kills < 500; ++kills) {
     const std::size_t before = store.size();
     const std::size_t until = std::min<std::size_t>(before + 1 + random() % 400, 8000);
-    const pid_t child = start_child(written, settings);
+    const pid_t child = start_child(written.state_dir(), server.url());
     wait_until([&] { return store.size() >= until; });
     ::kill(child, SIGKILL);
     int status = 0;
