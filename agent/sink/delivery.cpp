@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-
 namespace flowtally::sink {
 
 bool Delivery::deliver(const Batch& batch, const std::stop_token& stop) {

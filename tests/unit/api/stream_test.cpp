@@ -6,10 +6,10 @@
 
 #include "api/log_stream.hpp"
 #include "api/routes.hpp"
+#include "server/api/fake_control.hpp"
 #include "server/api/fake_source.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
-#include "server/api/fake_control.hpp"
 
 namespace flowtally::test {
 namespace {
