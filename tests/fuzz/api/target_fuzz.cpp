@@ -1,7 +1,8 @@
 // Goal: no address, header or time in a request harms the API, and what is answered is what the request is
 // worth: one known status, and a body that is JSON with a message where it is an error. Method: libFuzzer on
-// a request as text, its target in the first line and headers in the following ones, through the same
-// functions that the server calls, against an agent without a kernel. The HTTP library itself is not in it.
+// a request as text, its method and target in the first lines, headers in the following ones, its body in the
+// rest, through the same functions that the server calls, against an agent without a kernel. The HTTP library
+// itself is not in it.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -9,11 +10,14 @@
 #include <string>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "api/logged.hpp"
 #include "api/routes.hpp"
 #include "api/time_range.hpp"
 #include "api/token.hpp"
 #include "base/check.hpp"
+#include "server/api/fake_control.hpp"
 #include "server/api/fake_source.hpp"
 
 namespace {
@@ -35,7 +39,8 @@ std::string make_folder() {
 
 struct Agent {
   test::FakeSource source{make_folder()};
-  api::Service service{source, api::Limits{.slot_wait = std::chrono::milliseconds(0)}};
+  test::FakeControl control{};
+  api::Service service{source, api::Limits{.slot_wait = std::chrono::milliseconds(0)}, &control};
   Agent() { source.append(3, 2); }
 };
 
@@ -43,6 +48,7 @@ void check_answer(api::Answer answer) {
   switch (answer.status) {
     case 200: break;
     case 400:
+    case 403:
     case 404:
     case 405:
     case 413:
@@ -92,6 +98,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   FLOWTALLY_CHECK(target->parameters.all().size() <= api::kParametersMax);
   request.target = std::move(*target);
+  request.body = std::string(text);
+  request.has_body = !text.empty();
+  // Who is not root changes nothing.
+  request.caller.uid = whole.size() % 4 == 0 ? 1000 : 0;
   check_answer(api::answer_request(agent.service, request));
+  FLOWTALLY_CHECK(request.caller.uid == 0 || (agent.control.named.empty() && agent.control.streams.empty() &&
+                                              agent.control.reloads == 0));
+  for (const auto& [type, stream] : agent.control.streams) {
+    request.method = "GET";
+    request.target =
+        *api::parse_target(fmt::format("/api/v2/tailnet/-/logging/{}/stream", model::log_type_name(type)));
+    request.body.clear();
+    request.has_body = false;
+    FLOWTALLY_CHECK(api::answer_request(agent.service, request).status == 200);
+  }
+  agent.control = {};
   return 0;
 }

@@ -14,7 +14,8 @@ Items documents(const Server& server, const std::string& index, const std::strin
   Items found;
   simdjson::dom::parser parser;
   const simdjson::dom::element document = parser.parse(answer.body);
-  for (const simdjson::dom::element hit : document["hits"]["hits"].get_array().value())
+  const simdjson::dom::array hits = document["hits"]["hits"].get_array().value();
+  for (const simdjson::dom::element hit : hits)
     found[std::string(hit["_id"].get_string().value())] = simdjson::minify(hit["_source"].value());
   return found;
 }

@@ -97,7 +97,8 @@ void index(const Server& opensearch, std::span<const KafkaMessage> messages) {
   REQUIRE(answer.status == 200);
   simdjson::dom::parser parser;
   const simdjson::dom::element document = parser.parse(answer.body);
-  for (const simdjson::dom::element item : document["items"].get_array().value()) {
+  const simdjson::dom::array items = document["items"].get_array().value();
+  for (const simdjson::dom::element item : items) {
     const std::uint64_t status = item["create"]["status"].get_uint64().value();
     INFO(simdjson::minify(item));
     REQUIRE((status == 201 || status == 409));

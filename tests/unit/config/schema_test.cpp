@@ -31,7 +31,8 @@ std::string text_at(const element& from, std::string_view name) {
 
 std::size_t count_of(const element& properties) {
   std::size_t count = 0;
-  for (const auto& field : properties.get_object().value()) {
+  const simdjson::dom::object fields = properties.get_object().value();
+  for (const auto& field : fields) {
     static_cast<void>(field);
     ++count;
   }
@@ -57,8 +58,8 @@ void check_section(const element& schema, std::span<const KeyInfo* const> keys, 
     }
     if (key.type != ValueType::kWord || key.path == "type") continue;
     std::vector<std::string_view> words;
-    for (const element word : at(at(property, "anyOf").at(0).value(), "enum").get_array().value())
-      words.push_back(word.get_string().value());
+    const simdjson::dom::array words = at(at(property, "anyOf").at(0).value(), "enum").get_array().value();
+    for (const element word : words) words.push_back(word.get_string().value());
     CHECK(std::ranges::equal(words, key.words));
   }
   for (const std::string& map : parts.maps) {

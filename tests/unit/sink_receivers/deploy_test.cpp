@@ -110,7 +110,8 @@ TEST_CASE("OpenSearch's dashboard asks for fields of ECS documents, and each of 
     const dom::element object = line.value();
     collect_fields(object, fields);
     there.insert(std::string(object["id"].get_string().value()));
-    for (const dom::element reference : object["references"].get_array().value())
+    const simdjson::dom::array references = object["references"].get_array().value();
+    for (const dom::element reference : references)
       wanted.insert(std::string(reference["id"].get_string().value()));
   }
   check_known(fields, members_of(model::ItemFormat::kEcs));
