@@ -113,6 +113,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     request.has_body = false;
     FLOWTALLY_CHECK(api::answer_request(agent.service, request).status == 200);
   }
-  agent.control = {};
+  agent.control.streams.clear();
+  agent.control.named.clear();
+  agent.control.refusals.clear();
+  agent.control.reloads = 0;
   return 0;
 }

@@ -58,8 +58,8 @@ void check_section(const element& schema, std::span<const KeyInfo* const> keys, 
     }
     if (key.type != ValueType::kWord || key.path == "type") continue;
     std::vector<std::string_view> words;
-    const simdjson::dom::array words = at(at(property, "anyOf").at(0).value(), "enum").get_array().value();
-    for (const element word : words) words.push_back(word.get_string().value());
+    const simdjson::dom::array listed = at(at(property, "anyOf").at(0).value(), "enum").get_array().value();
+    for (const element word : listed) words.push_back(word.get_string().value());
     CHECK(std::ranges::equal(words, key.words));
   }
   for (const std::string& map : parts.maps) {
