@@ -24,7 +24,7 @@ inline constexpr std::chrono::milliseconds kIdentityWait{500};
 /// After an answer that did not help, so long nothing is asked for the sake of unknown addresses: some stay
 /// unknown for ever, such as the endpoint of a peer relay. Doubled each time; changes are told and seen all
 /// the same.
-inline constexpr std::int64_t kAskPauseMinNs = std::int64_t{10} * 1'000'000'000;
+inline constexpr std::int64_t kAskPauseMinNs = std::int64_t{2} * 1'000'000'000;
 inline constexpr std::int64_t kAskPauseMaxNs = std::int64_t{160} * 1'000'000'000;
 
 struct AttributionOptions {
