@@ -21,8 +21,8 @@ namespace flowtally::identity {
 inline constexpr std::size_t kWhoisPerReadMax = 32;
 /// What was told of a peer is asked for again after this.
 inline constexpr std::int64_t kEndpointsStaleNs = std::int64_t{5} * 60 * 1'000'000'000;
-/// The same where somebody met an endpoint that is nobody's: peers that have just come are known to tailscaled
-/// before their endpoints are. Who meets it paces himself.
+/// The same where somebody met an endpoint that is nobody's: peers that have just come are known to
+/// tailscaled before their endpoints are. Who meets it paces himself.
 inline constexpr std::int64_t kEndpointsStaleIfForcedNs = std::int64_t{500} * 1'000'000;
 
 /// Node.Endpoints of a `whois` answer, kNodeEndpointsMax at the most; empty where it has none. kCorrupt: no
