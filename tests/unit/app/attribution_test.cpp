@@ -105,7 +105,7 @@ TEST_CASE("answers that do not help are asked for at growing pauses", "[unit]") 
              model::TrafficClass::kExit) == 1);
     if (bench.source->asked > before) asked_at.push_back(second);
   }
-  CHECK(asked_at == std::vector<std::int64_t>{0, 10, 30, 70, 150, 310, 470, 630, 790, 950});
+  CHECK(asked_at == std::vector<std::int64_t>{0, 5, 10, 20, 40, 75, 140, 270, 430, 590, 750, 910});
 
   // One that helps ends the pauses.
   bench.source->next = model::NodeMap::make(tailnet_with({"100.64.0.9"}));

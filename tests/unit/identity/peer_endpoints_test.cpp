@@ -64,8 +64,8 @@ TEST_CASE("a peer is asked about again when what is known is stale, sooner where
   TailscaledStatus status;
   status.tailnet.peers = {peer("n1", "100.64.0.1", true)};
   known.learn("n1", {}, 100 * kSecond);  // no answer of use is an answer
-  CHECK(known.questions(status, 109 * kSecond, true).empty());
-  CHECK(known.questions(status, 111 * kSecond, true).size() == 1);
+  CHECK(known.questions(status, 100 * kSecond + kSecond / 4, true).empty());
+  CHECK(known.questions(status, 101 * kSecond, true).size() == 1);
   CHECK(known.questions(status, 399 * kSecond, false).empty());
   CHECK(known.questions(status, 401 * kSecond, false).size() == 1);
 }
