@@ -8,6 +8,7 @@
 #include "app/logging.hpp"
 #include "app/session.hpp"
 #include "app/stop_signal.hpp"
+#include "base/memory.hpp"
 
 namespace flowtally::app {
 namespace {
@@ -64,6 +65,7 @@ std::string summary_text(const AgentSummary& summary) {
 }  // namespace
 
 ExitCode run(const RunOptions& options) {
+  base::give_memory_back();
   const auto logger = make_logger();
   auto stop = StopSignal::open();
   if (!stop) return fail(*logger, stop.error(), ExitCode::kFailed);

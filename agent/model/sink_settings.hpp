@@ -58,7 +58,7 @@ struct TlsSettings {
 struct BatchSettings {
   std::uint64_t items_max = 0;
   std::uint64_t bytes_max = 0;  ///< before compression
-  std::chrono::milliseconds age_max{1000};
+  std::chrono::milliseconds age_max{200};
 
   friend bool operator==(const BatchSettings&, const BatchSettings&) = default;
 };

@@ -51,12 +51,46 @@ std::optional<Filled> BatchSource::take(const std::stop_token& stop) {
   return taken;
 }
 
+void BatchSource::give_back(Batch batch) {
+  batch.text.clear();
+  batch.items.clear();
+  const std::scoped_lock lock(mutex_);
+  spare_ = std::move(batch);
+}
+
+void BatchSource::hold(bool held) {
+  const std::scoped_lock lock(mutex_);
+  held_ = held;
+  changed_.notify_all();
+}
+
+/// False: the stop came, or what was forgotten could not be found again yet.
+bool BatchSource::wait_for_room(const std::stop_token& stop) {
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait(lock, stop, [this] { return !filled_ || held_; })) return false;
+    if (!filled_ && !held_) return true;
+    if (!filled_) {
+      if (!changed_.wait(lock, stop, [this] { return !held_; })) return false;
+      continue;
+    }
+    const journal::Sequence first = filled_->batch.first;
+    if (!reader_.seek(first)) {  // then it is kept: behind it the reader goes on
+      if (!changed_.wait(lock, stop, [this] { return !held_; })) return false;
+      continue;
+    }
+    filled_.reset();
+    spare_ = {};
+    maker_.forget_buffers();
+  }
+}
+
 void BatchSource::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
+    if (!wait_for_room(stop)) continue;
     auto filled = fill(stop);
     if (!filled) continue;
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait(lock, stop, [this] { return !filled_.has_value(); })) return;
+    const std::scoped_lock lock(mutex_);
     filled_ = std::move(filled);
     changed_.notify_all();
   }
@@ -71,6 +105,11 @@ void BatchSource::tell(const std::string& failure) {
 /// Nothing: there is nothing yet, or the stop came.
 std::optional<Filled> BatchSource::fill(const std::stop_token& stop) {
   Filled filled;
+  {
+    const std::scoped_lock lock(mutex_);
+    filled.batch.text = std::exchange(spare_.text, {});
+    filled.batch.items = std::exchange(spare_.items, {});
+  }
   filled.batch.first = filled.batch.next = reader_.position();
   const std::uint64_t filtered_before = maker_.filtered();
   std::optional<Clock::time_point> due;  // once there is something

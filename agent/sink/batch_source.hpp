@@ -33,8 +33,8 @@ struct Filled {
 
 struct BatchLimits {
   std::uint64_t items_max = 5000;
-  std::uint64_t bytes_max = std::uint64_t{4} << 20U;
-  std::chrono::milliseconds age_max{1000};
+  std::uint64_t bytes_max = std::uint64_t{512} << 10U;
+  std::chrono::milliseconds age_max{200};
 };
 
 class BatchSource {
@@ -50,6 +50,11 @@ class BatchSource {
 
   /// Waits for a batch; nothing where the stop came first. One that only moves the place has no items.
   [[nodiscard]] std::optional<Filled> take(const std::stop_token& stop);
+  /// A batch that is done with: its memory serves for the next one.
+  void give_back(Batch batch);
+  /// While the receiver takes nothing, the batch that waits is forgotten, and none is made: the journal has
+  /// it.
+  void hold(bool held);
 
  private:
   BatchSource(journal::JournalReader reader, BatchMaker maker, BatchLimits limits, base::UniqueFd wake,
@@ -61,6 +66,7 @@ class BatchSource {
         failed_(std::move(failed)) {}
 
   void run(const std::stop_token& stop);
+  [[nodiscard]] bool wait_for_room(const std::stop_token& stop);
   [[nodiscard]] std::optional<Filled> fill(const std::stop_token& stop);
   [[nodiscard]] bool take_step(const journal::Step& step, Filled& filled);
   void tell(const std::string& failure);
@@ -75,8 +81,10 @@ class BatchSource {
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::optional<Filled> filled_{};  ///< guarded by mutex_
-  std::jthread thread_;             ///< the last member: it ends first
+  std::optional<Filled> filled_{};  ///< guarded by mutex_, as what follows
+  Batch spare_{};                   ///< empty, with room
+  bool held_ = false;
+  std::jthread thread_;  ///< the last member: it ends first
 };
 
 }  // namespace flowtally::sink

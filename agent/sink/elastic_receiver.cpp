@@ -45,7 +45,7 @@ class ElasticReceiver final : public Receiver {
   ElasticReceiver(HttpSender sender, Parts parts) : sender_(std::move(sender)), parts_(std::move(parts)) {}
 
   [[nodiscard]] ReceiverTraits traits() const override {
-    return {.items_max = 5000, .bytes_max = std::uint64_t{8} << 20U};
+    return {.items_max = 5000, .bytes_max = std::uint64_t{512} << 10U};
   }
 
   [[nodiscard]] Outcome send(const Batch& batch, std::size_t first, std::size_t count,
@@ -57,13 +57,14 @@ class ElasticReceiver final : public Receiver {
     }
     body_.clear();
     for (std::size_t at = first; at < first + count; ++at) append(batch, batch.items[at]);
+    const std::string body = std::exchange(body_, {});  // goes with this call: others may wait long
     HttpRequest request{
-        .url = parts_.bulk_url, .headers = parts_.headers, .body = body_, .compression = parts_.compression};
+        .url = parts_.bulk_url, .headers = parts_.headers, .body = body, .compression = parts_.compression};
     request.headers.emplace_back("Content-Type: application/x-ndjson");
     const HttpAnswer answer = sender_.send(request, stop);
     if (answer.stopped) return {.verdict = Verdict::kStopped};
     Outcome outcome = bulk_outcome(answer, count, parts_.ids);
-    outcome.bytes = body_.size();
+    outcome.bytes = body.size();
     outcome.bytes_sent = answer.bytes_sent;
     outcome.requests = 1;
     return outcome;

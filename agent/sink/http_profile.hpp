@@ -20,7 +20,7 @@ struct HttpProfile {
   model::HttpSettings::Body body = model::HttpSettings::Body::kNdjson;
   std::string_view content_type = "application/x-ndjson";
   std::uint64_t items_max = 5000;
-  std::uint64_t bytes_max = std::uint64_t{4} << 20U;
+  std::uint64_t bytes_max = std::uint64_t{512} << 10U;
   std::uint64_t item_bytes_max = std::uint64_t{1} << 20U;
   bool envelope = false;  ///< items as Splunk's collector takes them, which is how Tailscale streams
   bool zstd = true;       ///< takes bodies compressed with it

@@ -98,8 +98,9 @@ class LokiReceiver final : public Receiver {
       append_value(batch, batch.items[at]);
     }
     body_ += "]}]}";
-    request_.body = body_;
-    return http_outcome(sender_.send(request_, stop), body_.size());
+    const std::string body = std::exchange(body_, {});  // goes with this call: others may wait long
+    request_.body = body;
+    return http_outcome(sender_.send(request_, stop), body.size());
   }
 
  private:

@@ -43,7 +43,7 @@ struct Outcome {
 /// What is best for this kind where the settings do not say.
 struct ReceiverTraits {
   std::uint64_t items_max = 5000;
-  std::uint64_t bytes_max = std::uint64_t{4} << 20U;       ///< of texts; a body has more around them
+  std::uint64_t bytes_max = std::uint64_t{512} << 10U;     ///< of texts; a body has more around them
   std::uint64_t item_bytes_max = std::uint64_t{1} << 20U;  ///< larger ones are refused without trying
   /// Not 0: a batch waits so long for more, whatever the settings' age is (objects of S3).
   std::chrono::milliseconds age{0};

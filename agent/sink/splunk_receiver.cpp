@@ -56,12 +56,13 @@ class SplunkReceiver final : public Receiver {
       append_hec_event(batch, batch.items[at], members_, body_);
       body_ += '\n';
     }
-    request_.body = body_;
+    const std::string body = std::exchange(body_, {});  // goes with this call: others may wait long
+    request_.body = body;
     const HttpAnswer answer = sender_.send(request_, stop);
     if (answer.stopped) return {.verdict = Verdict::kStopped};
     HecAnswer read = read_hec_answer(answer);
     Outcome outcome = hec_outcome(answer, read, count);
-    outcome.bytes = body_.size();
+    outcome.bytes = body.size();
     outcome.bytes_sent = answer.bytes_sent;
     outcome.requests = 1;
     if (ack_url_.empty() || outcome.verdict != Verdict::kDelivered || !outcome.items.empty()) return outcome;

@@ -144,6 +144,7 @@ void Stream::Inner::run(const std::stop_token& stop) {
     }
     if (!delivery.deliver(filled->batch, stop)) break;
     if (!finish(*filled)) break;
+    source->give_back(std::move(filled->batch));
   }
   enter(SinkState::kStopped, {});
 }
@@ -200,6 +201,7 @@ void Stream::Inner::take(const Attempt& attempt) {
     requests.add(static_cast<double>(attempt.requests), now_ns);
     retries.add(failed ? 1 : 0, now_ns);
   }
+  source->hold(failed);
   if (attempt.verdict == Verdict::kRetry) enter(SinkState::kRetrying, attempt.reason);
   if (attempt.verdict == Verdict::kMisconfigured) enter(SinkState::kMisconfigured, attempt.reason);
   if (attempt.delivered > 0 && !failed) enter(SinkState::kSending, {});

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/memory.hpp"
 #include "bench/sink/local.hpp"
 #include "sink/streams.hpp"
 
@@ -192,6 +193,7 @@ int run(bool json) {
 int main(int argc, char** argv) {
   using namespace flowtally::bench;
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  flowtally::base::give_memory_back();  // as the agent does
   const std::string_view what = argc > 1 ? argv[1] : "";
   if (argc < 3) return run(what == "--json");
   const bool json = argc > 3;

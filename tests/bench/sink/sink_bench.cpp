@@ -73,7 +73,7 @@ std::vector<Kind> kinds(const std::string& url, std::uint16_t line_port, const s
        settings(ItemFormat::kFlattened, Compression::kGzip, model::LokiSettings{.url = url})},
       {"s3, record, gzip", settings(ItemFormat::kRecord, Compression::kGzip,
                                     model::S3Settings{.endpoint = url,
-                                                      .bucket = "b",
+                                                      .bucket = "bench",
                                                       .access_key = "k",
                                                       .secret_key = token,
                                                       .object_age = std::chrono::milliseconds(1000)})},

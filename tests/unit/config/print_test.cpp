@@ -176,7 +176,7 @@ TEST_CASE("the JSON is one, has everything with its default, and is the same for
   CHECK(sink_json(*sink) ==
         R"({"name":"a","type":"file","enabled":true,"logs":["network"],"filter":null,"start":"oldest",)"
         R"("path":"/tmp/a","rotate_size":"256M","rotate_files":8,"format":"record",)"
-        R"("batch":{"items":null,"bytes":null,"age":"1s"},)"
+        R"("batch":{"items":null,"bytes":null,"age":"200ms"},)"
         R"("retry":{"first":"500ms","longest":"1m","timeout":"30s"}})");
 }
 
