@@ -18,8 +18,9 @@
 namespace flowtally::app {
 
 /// How long the writing of a window may wait for a fresh answer about an address that nobody knows. The
-/// kernel counts on meanwhile.
-inline constexpr std::chrono::milliseconds kIdentityWait{500};
+/// kernel counts on meanwhile. Longer than the gap between two reads: one that was just made for another
+/// reason does not make the window miss its own.
+inline constexpr std::chrono::milliseconds kIdentityWait{1'200};
 
 /// After an answer that did not help, so long nothing is asked for the sake of unknown addresses: some stay
 /// unknown for ever, such as the endpoint of a peer relay. Doubled each time; changes are told and seen all

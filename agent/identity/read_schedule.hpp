@@ -19,8 +19,8 @@ inline constexpr std::chrono::milliseconds kSettle{300};
 inline constexpr std::chrono::milliseconds kReadGapMin{1'000};
 /// And so many times as long as the last read took: at 10,000 peers an answer has many megabytes.
 inline constexpr int kReadGapPerDuration = 10;
-/// Between the beginnings of two reads that refresh() asked for.
-inline constexpr std::chrono::milliseconds kForcedGapMin{5'000};
+/// Between the beginnings of two reads that refresh() asked for; who asks in vain paces himself.
+inline constexpr std::chrono::milliseconds kForcedGapMin{1'000};
 /// Between a failure and the next try: doubled each time, with a jitter of a quarter either way.
 inline constexpr std::chrono::milliseconds kBackoffMin{250};
 inline constexpr std::chrono::milliseconds kBackoffMax{15'000};

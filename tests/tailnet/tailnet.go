@@ -72,7 +72,7 @@ func build(directory string, programs node.Programs) (*tailnet, error) {
 	t := &tailnet{directory: directory, programs: programs, hosts: map[*node.Node]traffic.Host{},
 		byAddress: map[netip.Addr]tailcfg.StableNodeID{}}
 	steps := []func() error{t.buildWan, t.buildNodes, t.buildBehind, t.startAgents, t.join, t.startAgentByFile,
-		t.approve}
+		t.approve, t.acquaint}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return t, err
@@ -285,6 +285,29 @@ func (t *tailnet) approve() error {
 		}
 		if routes < 4 || exits != 1 {
 			return fmt.Errorf("%d routes, %d exit nodes", routes, exits)
+		}
+		return nil
+	})
+}
+
+// acquaint waits until each tailscaled has been told where its peers are. Before that nobody can say whose a datagram
+// is that comes from there, and flowtally counts it as unmapped.
+func (t *tailnet) acquaint() error {
+	const perPeer = 2 // IPv4 and IPv6
+	return node.Eventually(10*time.Second, "all nodes know where the others are", func() error {
+		for _, n := range t.nodes() {
+			for _, peer := range t.nodes() {
+				if peer == n {
+					continue
+				}
+				endpoints, err := n.EndpointsOf(t.hosts[peer].IPv4)
+				if err != nil {
+					return err
+				}
+				if len(endpoints) < perPeer {
+					return fmt.Errorf("%s knows %d endpoints of %s", n.Name, len(endpoints), peer.Name)
+				}
+			}
 		}
 		return nil
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -88,6 +89,18 @@ func (n *Node) Status() (*ipnstate.Status, error) {
 	defer cancel()
 	client := local.Client{Socket: n.Socket(), UseSocketOnly: true}
 	return client.Status(ctx)
+}
+
+// EndpointsOf asks tailscaled where the peer with the address is, as the control server told it.
+func (n *Node) EndpointsOf(peer netip.Addr) ([]netip.AddrPort, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	client := local.Client{Socket: n.Socket(), UseSocketOnly: true}
+	answer, err := client.WhoIs(ctx, peer.String())
+	if err != nil {
+		return nil, err
+	}
+	return answer.Node.Endpoints, nil
 }
 
 // Tailscale runs the command-line client.

@@ -12,8 +12,8 @@ using Clock = ReadSchedule::Clock;
 const Clock::time_point kStart{1'000'000s};
 
 /// A schedule after a first read that took no time.
-ReadSchedule started() {
-  ReadSchedule schedule({}, 1);
+ReadSchedule started(const ReadSchedule::Limits& limits = {}) {
+  ReadSchedule schedule(limits, 1);
   schedule.began(kStart);
   schedule.ended(kStart, true);
   return schedule;
@@ -64,15 +64,15 @@ TEST_CASE("a forced read is at once, the next one after the gap", "[unit]") {
   CHECK(schedule.force(kStart + 10s) == kStart + 10s);
   schedule.began(kStart + 10s);
   schedule.ended(kStart + 10s, true);
-  CHECK(schedule.force(kStart + 11s) == kStart + 10s + kForcedGapMin);
-  CHECK(schedule.force(kStart + 12s) == kStart + 10s + kForcedGapMin);
+  CHECK(schedule.force(kStart + 10s + kForcedGapMin / 4) == kStart + 10s + kForcedGapMin);
+  CHECK(schedule.force(kStart + 10s + kForcedGapMin / 2) == kStart + 10s + kForcedGapMin);
   schedule.began(kStart + 15s);
   schedule.ended(kStart + 15s, true);
   CHECK(schedule.force(kStart + 40s) == kStart + 40s);
 }
 
 TEST_CASE("a change is not held back by a forced read that has to wait", "[unit]") {
-  ReadSchedule schedule = started();
+  ReadSchedule schedule = started({.forced_gap_min = 5s});
   schedule.force(kStart + 10s);
   schedule.began(kStart + 10s);
   schedule.ended(kStart + 10s, true);
