@@ -11,6 +11,7 @@
 
 #include "app/fault_point.hpp"
 #include "app/node_id.hpp"
+#include "capture/capturer.hpp"
 #include "flow/window_maker.hpp"
 #include "record/window_writer.hpp"
 
@@ -34,6 +35,13 @@ std::string counters_text(const model::Counters& counters) {
                      counters.rx_packets, counters.rx_bytes);
 }
 
+base::Result<std::unique_ptr<capture::Capture>> open_capture(const AgentOptions& options) {
+  if (options.open_capture) return options.open_capture(options.capture);
+  auto opened = capture::Capturer::open(options.capture);
+  if (!opened) return base::fail(std::move(opened.error()));
+  return std::move(*opened);
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Agent>> Agent::start(AgentOptions options,
@@ -49,7 +57,7 @@ base::Status Agent::prepare() {
   auto boot = boot_id();
   if (!boot) return base::fail(std::move(boot.error()));
   boot_id_ = std::move(*boot);
-  auto capturer = capture::Capturer::open(options_.capture);
+  auto capturer = open_capture(options_);
   if (!capturer) return base::fail(std::move(capturer.error()));
   capturer_ = std::move(*capturer);
   auto timer = start_timer(options_.interval);
@@ -107,7 +115,13 @@ base::Status Agent::run(int stop_fd) {
                                  {.fd = attribution_.event_fd(), .events = POLLIN, .revents = 0},
                                  {.fd = asked_fd, .events = POLLIN, .revents = 0},
                                  {.fd = outputs_.reload_fd, .events = POLLIN, .revents = 0}}};
-    if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
+    int patience_ms = -1;
+    if (outputs_.manager != nullptr) {
+      outputs_.manager->alive();
+      const auto every = outputs_.manager->alive_every();
+      if (every.count() > 0) patience_ms = static_cast<int>(every.count());
+    }
+    if (::poll(waits.data(), waits.size(), patience_ms) < 0 && errno != EINTR) {
       return base::fail(base::Error::from_errno(errno, "wait for the next interval"));
     }
     if (waits[0].revents != 0) return finish(stop_fd);
@@ -119,9 +133,12 @@ base::Status Agent::run(int stop_fd) {
       due = ::read(timer_.get(), &ticks, sizeof(ticks)) == static_cast<ssize_t>(sizeof(ticks));
       static_cast<void>(handle(capturer_->look_at_interface()));
     }
-    if (waits[2].revents != 0 && handle(capturer_->take_events())) {
-      ++summary_.pressure_drains;
-      due = true;
+    if (waits[2].revents != 0) {
+      if (auto ended = capturer_->ended()) return base::fail(lost(*std::move(ended)));
+      if (handle(capturer_->take_events())) {
+        ++summary_.pressure_drains;
+        due = true;
+      }
     }
     if (waits[3].revents != 0) attribution_.tell_events();
     take_sockets();
@@ -308,7 +325,7 @@ base::Status Agent::finish(int stop_fd) {
     if (!last_drained) {
       auto drained = drain_window();
       if (!drained) return base::fail(lost(std::move(drained.error())));
-      last_drained = *drained;
+      last_drained = *drained && !capturer_->has_backlog();  // what others left came first
     } else if (auto settled = settle(); !settled) {
       return base::fail(lost(std::move(settled.error())));
     }

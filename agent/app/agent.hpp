@@ -15,10 +15,11 @@
 #include "app/attribution.hpp"
 #include "app/record_journal.hpp"
 #include "app/record_output.hpp"
+#include "app/service_manager.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
-#include "capture/capturer.hpp"
+#include "capture/capture.hpp"
 #include "model/agent_status.hpp"
 
 namespace flowtally::app {
@@ -28,6 +29,9 @@ inline constexpr std::chrono::seconds kStopGrace{5};
 
 struct AgentOptions {
   capture::CaptureOptions capture;
+  /// Opens it in another process; empty: in this one.
+  std::function<base::Result<std::unique_ptr<capture::Capture>>(const capture::CaptureOptions&)>
+      open_capture{};
   std::chrono::milliseconds interval{5000};
   AttributionOptions attribution;
   bool accounting = true;       ///< false: Tailscale's fields and nothing else
@@ -64,6 +68,7 @@ struct AgentOutputs {
   int reload_fd = -1;  ///< readable when the configuration is to be read again; -1: it never is
   /// Called then. True: what changed needs another agent, and run() ends.
   std::function<bool()> reload{};
+  ServiceManager* manager = nullptr;  ///< whose watchdog is told that the loop goes round; null: nobody's
 };
 
 /// One capture and its outputs. All calls from one thread, which stays in the interface's network namespace.
@@ -123,7 +128,7 @@ class Agent {
   AgentOutputs outputs_;
   spdlog::logger& logger_;
   std::string boot_id_;
-  std::unique_ptr<capture::Capturer> capturer_;
+  std::unique_ptr<capture::Capture> capturer_;
   base::UniqueFd timer_;
   AgentSummary summary_;
   Stage stage_ = Stage::kDone;

@@ -1,6 +1,8 @@
 #include "capture/capturer.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -37,7 +39,7 @@ base::Moment moment_of(std::uint64_t boot_ns, std::uint64_t wall_ns) noexcept {
 /// The pins of this capture, with nothing in them that cannot be gone on from.
 base::Result<std::unique_ptr<Pins>> open_pins(const CaptureOptions& options) {
   if (options.bpffs.empty()) return nullptr;
-  auto opened = Pins::open(options.bpffs, options.interface);
+  auto opened = Pins::open(options.bpffs, options.interface, options.lock_wait);
   if (!opened) return base::fail(std::move(opened.error()));
   auto pins = std::make_unique<Pins>(std::move(*opened));
   if (options.fresh) {
@@ -61,7 +63,7 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
   std::unique_ptr<Pins> pins = std::move(*opened_pins);
   const PinDirectory* const maps = pins ? &pins->maps() : nullptr;
   const bool adopted = pins && Pins::complete(*maps);
-  std::optional<ForeignGenerations> foreign;
+  std::vector<ForeignGenerations> foreign;
   if (pins) {
     auto found = ForeignGenerations::open(*pins);
     if (!found) return base::fail(std::move(found.error()));
@@ -244,38 +246,50 @@ void Capturer::take_device_dropped() {
   control.device_dropped = *now;
 }
 
-/// The generations of another ABI version, once no program counts in them any more.
-base::Result<const model::Generation*> Capturer::drain_foreign() {
-  if (!std::exchange(foreign_closed_, true)) {
-    // Ours have taken the place of its programs, but for those on a device that we could not have.
-    if (!attachment_) {
-      for (const Direction direction : {Direction::kRx, Direction::kTx}) {
-        PinnedHook(parts_.pins->links(), "main", direction).remove();
-      }
+/// Once, when nothing but ours counts any more.
+base::Status Capturer::close_foreign() {
+  if (foreign_closed_) return {};
+  // Ours have taken the place of their programs, but for those on a device that we could not have.
+  if (!attachment_) {
+    for (const Direction direction : {Direction::kRx, Direction::kTx}) {
+      PinnedHook(parts_.pins->links(), "main", direction).remove();
     }
-    foreign_->close(base::now());
   }
-  if (auto quiet = parts_.selector.barrier(); !quiet) return base::fail(std::move(quiet.error()));
-  auto generation = foreign_->read();
-  if (!generation) return base::fail(std::move(generation.error()));
-  FLOWTALLY_CHECK(generation->has_value());
-  return &generation_.emplace(std::move(**generation));
+  for (ForeignGenerations& one : foreign_) {
+    if (auto closed = one.close(*parts_.pins, base::now()); !closed) {
+      return base::fail(std::move(closed.error()).during("take over what another version counted"));
+    }
+  }
+  foreign_closed_ = true;
+  return {};
 }
 
-void Capturer::forget_foreign() {
-  if (foreign_->forget()) return;
-  foreign_closed_ = false;
-  foreign_.reset();
-  // There may be one more version's: it is the next one's then. An error leaves it to the next run.
-  if (auto next = ForeignGenerations::open(*parts_.pins)) foreign_ = std::move(*next);
+/// Of the generation that a drain of our own maps gives next.
+std::uint64_t Capturer::next_own_epoch() const noexcept {
+  const GenerationIndex active = parts_.selector.active();
+  return parts_.selector.state_of(parts_.selector.retired() ? other(active) : active).epoch;
+}
+
+base::Result<const model::Generation*> Capturer::drain_foreign() {
+  if (auto quiet = parts_.selector.barrier(); !quiet) return base::fail(std::move(quiet.error()));
+  auto generation = foreign_.back().read();
+  if (!generation) return base::fail(std::move(generation.error()));
+  generation_is_foreign_ = true;
+  return &generation_.emplace(std::move(*generation));
 }
 
 base::Result<const model::Generation*> Capturer::drain() {
   if (generation_) return &*generation_;
-  if (foreign_) return drain_foreign();
+  if (!foreign_.empty()) {
+    // Whoever keeps records takes a number below the latest one for written: all go in the order of their
+    // numbers, those of maps of our own too, in which we may have counted before the others did.
+    if (auto closed = close_foreign(); !closed) return base::fail(std::move(closed.error()));
+    std::ranges::sort(foreign_, std::ranges::greater{}, &ForeignGenerations::epoch);
+    if (foreign_.back().epoch() < next_own_epoch()) return drain_foreign();
+  }
   if (!parts_.selector.retired()) {
     take_device_dropped();
-    parts_.selector.flip(base::now());
+    parts_.selector.flip(base::now(), !foreign_.empty());
     flipped_after_detach_ = detached_;
   }
   const GenerationIndex index = other(parts_.selector.active());
@@ -307,14 +321,14 @@ base::Result<model::Generation> Capturer::peek() {
 }
 
 bool Capturer::has_backlog() const noexcept {
-  return !generation_ && (foreign_ || parts_.selector.retired());
+  return !generation_ && (!foreign_.empty() || parts_.selector.retired());
 }
 
 base::Status Capturer::acknowledge() {
   FLOWTALLY_CHECK(generation_.has_value());
-  if (foreign_) {
+  if (std::exchange(generation_is_foreign_, false)) {
     generation_.reset();
-    forget_foreign();
+    if (!foreign_.back().forget()) foreign_.pop_back();
     return {};
   }
   FLOWTALLY_CHECK(parts_.selector.retired().has_value());
@@ -328,7 +342,7 @@ base::Status Capturer::acknowledge() {
   }
   parts_.selector.forget_retired();
   generation_.reset();
-  drained_for_good_ = flipped_after_detach_;
+  drained_for_good_ = flipped_after_detach_ && foreign_.empty();
   return {};
 }
 

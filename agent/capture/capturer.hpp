@@ -1,6 +1,4 @@
-// This file is capture's public face: a few commands and a few events, plain values in and out, so that it
-// can become a process of its own with the rights that capturing needs (design: two processes from one
-// binary).
+// This file is the capture itself: what loads, attaches, watches the interface and drains.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +11,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "capture/attachment.hpp"
+#include "capture/capture.hpp"
 #include "capture/device.hpp"
 #include "capture/drops.hpp"
 #include "capture/flow_table.hpp"
@@ -27,95 +26,25 @@
 
 namespace flowtally::capture {
 
-struct CaptureOptions {
-  std::string interface = "tailscale0";
-  std::uint32_t flows_max = 131072;  ///< entries of each address family in one generation
-  bool exclude = true;               ///< leave out of the flows what Tailscale leaves out
-  AttachMode mode = AttachMode::kAuto;
-  bool take_off_drops =
-      true;  ///< take packets that the device's ring dropped off the flows, where that is possible
-  UnderlayOptions underlay{};
-  std::span<const std::byte> image = production_image();
-  /// A BPF file system: what counts is pinned there, goes on while no agent is there, and is taken over by
-  /// the next one. Empty: it ends with the capture.
-  std::string bpffs{};
-  bool fresh = false;  ///< throw away what an earlier run left, undrained counts included
-};
-
-/// What happened outside, in the order in which it was noticed.
-struct Event {
-  enum class Kind : std::uint8_t {
-    kAttached,      ///< the interface is there and counted from now on
-    kGone,          ///< the interface, or our program on it, is gone; what was counted stays
-    kAttachFailed,  ///< the interface is there, but the programs could not be put on it; tried again at
-                    ///< the next look
-    kPressure,      ///< the active generation is filling up: drain now
-    kUnderlay,      ///< tailscaled's own traffic is counted on one device more
-    kLimited,       ///< something that would make the counts better cannot be had here; said once
-  };
-  Kind kind{};
-  std::string text;  ///< for people: which interface, how, why
-};
-
-/// How things stand, for status output and metrics.
-struct Status {
-  bool attached = false;
-  bool adopted = false;           ///< the maps are those of an earlier run
-  std::string attached_by;        ///< "TCX" or "clsact", empty while nothing is attached
-  std::uint32_t ifindex = 0;      ///< of the device that is counted; 0: none
-  base::Moment attached_since{};  ///< of this attachment, by this run
-  std::string failure{};          ///< why the programs could not be put on the interface; empty if they could
-  std::uint64_t epoch = 0;        ///< of the active generation
-  Capacity capacity;              ///< of the active generation
-  bool drops_taken_off = false;   ///< packets that the device's ring dropped are taken off the flows
-  std::uint64_t gaps = 0;         ///< times that the interface, or our program on it, went away
-  std::int64_t uncounted_ns = 0;  ///< how long nothing was counted since the first attachment, the current
-                                  ///< gap included; boot clock
-};
-
-/// Loads, attaches, watches the interface, drains. Everything it put into the kernel goes with it, or, where
-/// it is pinned, stays and counts on, unless detach() was called. All calls from one thread, which must stay
-/// in the network namespace in which it called open().
-class Capturer {
+/// All calls from one thread, which must stay in the network namespace in which it called open().
+class Capturer final : public Capture {
  public:
   /// Loads the program and makes the maps, or takes those of an earlier run over; attaches nothing yet.
   /// kResource: another agent has the pins.
   [[nodiscard]] static base::Result<std::unique_ptr<Capturer>> open(const CaptureOptions& options);
-  Capturer(const Capturer&) = delete;
-  Capturer& operator=(const Capturer&) = delete;
-  ~Capturer();
+  ~Capturer() override;
 
-  /// Readable when take_events() has something to do.
-  [[nodiscard]] int event_fd() const noexcept { return parts_.epoll.get(); }
-  /// Handles what waits: attaches to the interface if it came, lets go if it went, takes pressure signals.
-  [[nodiscard]] std::vector<Event> take_events();
-  /// Looks at the interface without being asked to; the first call attaches if the interface is there.
-  [[nodiscard]] std::vector<Event> look_at_interface();
-
-  /// Retires the active generation, waits until it is quiet and reads it. The result stays valid, and the
-  /// kernel keeps what it was read from, until acknowledge(); a call before that gives the same generation
-  /// again. After an error the same generation is tried again by the next call: nothing is lost, the next one
-  /// goes on counting meanwhile. What an earlier run left comes first, by its epochs: a generation that it
-  /// had retired may be safe elsewhere already, and may then have been cleared in part; whoever keeps records
-  /// knows by the epoch.
-  [[nodiscard]] base::Result<const model::Generation*> drain();
-  /// The generation that drain() gave is safe elsewhere: clears it in the kernel. After an error it can be
-  /// repeated.
-  [[nodiscard]] base::Status acknowledge();
-
-  /// What the active generation has counted so far, while programs go on counting: flows and totals need not
-  /// add up. Changes nothing; the next drain() has all of it.
-  [[nodiscard]] base::Result<model::Generation> peek();
-
-  /// By what tailscaled's own packets are known, as it told: local UDP ports, and whether its sockets carry
-  /// its mark. Of no meaning where the underlay is not counted.
-  void set_tailscaled_sockets(std::span<const std::uint16_t> udp_ports, bool marked) noexcept;
-
-  /// Takes the programs off the interface and the underlay. What they counted is still there to be drained.
-  void detach() noexcept;
-  /// drain() would give what an earlier run had retired, or what another ABI version counted.
-  [[nodiscard]] bool has_backlog() const noexcept;
-  [[nodiscard]] Status status() const;
+  [[nodiscard]] int event_fd() const noexcept override { return parts_.epoll.get(); }
+  [[nodiscard]] std::vector<Event> take_events() override;
+  [[nodiscard]] std::vector<Event> look_at_interface() override;
+  [[nodiscard]] base::Result<const model::Generation*> drain() override;
+  [[nodiscard]] base::Status acknowledge() override;
+  [[nodiscard]] base::Result<model::Generation> peek() override;
+  void set_tailscaled_sockets(std::span<const std::uint16_t> udp_ports, bool marked) noexcept override;
+  void detach() noexcept override;
+  [[nodiscard]] bool has_backlog() const noexcept override;
+  [[nodiscard]] Status status() const override;
+  [[nodiscard]] std::optional<base::Error> ended() const override { return std::nullopt; }
 
  private:
   /// Everything that lasts as long as the capture. The others refer to `program`, so it comes first and goes
@@ -138,8 +67,9 @@ class Capturer {
   void lose_interface();
   void look_at_underlay(std::vector<Event>& events);
   void take_device_dropped();
+  [[nodiscard]] base::Status close_foreign();
   [[nodiscard]] base::Result<const model::Generation*> drain_foreign();
-  void forget_foreign();
+  [[nodiscard]] std::uint64_t next_own_epoch() const noexcept;
 
   CaptureOptions options_;
   Parts parts_;
@@ -156,7 +86,9 @@ class Capturer {
   bool drained_for_good_ = false;  ///< nothing is attached, and nothing that was counted is left
   bool foreign_closed_ = false;
 
-  std::optional<ForeignGenerations> foreign_;    ///< what another ABI version left, until it is drained
+  /// What other ABI versions left, until it is drained; the one whose turn it is comes last.
+  std::vector<ForeignGenerations> foreign_;
+  bool generation_is_foreign_ = false;
   std::optional<model::Generation> generation_;  ///< the retired one as read
 };
 

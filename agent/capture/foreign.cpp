@@ -40,24 +40,27 @@ base::Moment moment(std::uint64_t boot_ns, std::uint64_t wall_ns) noexcept {
 
 }  // namespace
 
-base::Result<std::optional<ForeignGenerations>> ForeignGenerations::open(const Pins& pins) {
+base::Result<std::vector<ForeignGenerations>> ForeignGenerations::open(const Pins& pins) {
   const auto cpus = possible_cpus();
   if (!cpus) return base::fail(cpus.error());
-  std::optional<ForeignGenerations> oldest;
+  std::vector<ForeignGenerations> found;
   for (PinDirectory& maps : pins.foreign_maps()) {
     const auto control = Pins::complete(maps) ? read_control(maps) : std::nullopt;
     if (!control) {
       maps.remove_all();
       continue;
     }
-    if (oldest && oldest->abi_version() <= control->abi_version) continue;
-    oldest = ForeignGenerations(std::move(maps), *cpus, *control);
+    found.push_back(ForeignGenerations(std::move(maps), *cpus, *control));
   }
-  return oldest;
+  return found;
 }
 
-void ForeignGenerations::close(base::Moment now) noexcept {
+base::Status ForeignGenerations::close(const Pins& pins, base::Moment now) {
   DropWatch::remove(maps_);
+  auto aside = pins.set_aside(maps_, now);
+  if (!aside) return base::fail(std::move(aside.error()));
+  maps_ = std::move(*aside);
+  now = Pins::set_aside_since(maps_).value_or(now);
   if (const auto control = read_control(maps_)) control_ = *control;
   const auto active = static_cast<GenerationIndex>(control_.active & 1U);
   ft_generation last = control_.generation[to_index(active)];
@@ -66,10 +69,10 @@ void ForeignGenerations::close(base::Moment now) noexcept {
   turns_ = {{.index = active, .state = last}};
   const ft_generation& retired = control_.generation[to_index(other(active))];
   if (retired.end_boot_ns != 0) turns_.push_back({.index = other(active), .state = retired});
+  return {};
 }
 
-base::Result<std::optional<model::Generation>> ForeignGenerations::read() {
-  if (turns_.empty()) return std::nullopt;
+base::Result<model::Generation> ForeignGenerations::read() {
   const auto& [index, state] = turns_.back();
   model::Generation generation{.epoch = state.epoch,
                                .start = moment(state.start_boot_ns, state.start_wall_ns),

@@ -1,6 +1,6 @@
 // This file reads what an agent with another ABI version left in its maps, after our programs took the place
-// of its own: at most two generations, which nothing writes any more. From ABI 3 on structures grow at their
-// end only, so what both versions know is where it was (docs/formats/abi.md).
+// of its own: at most two generations of each, which nothing writes any more. From ABI 3 on structures grow
+// at their end only, so what both versions know is where it was (docs/formats/abi.md).
 #pragma once
 
 #include <cstdint>
@@ -20,17 +20,20 @@ namespace flowtally::capture {
 /// The generations of one directory of maps. Not thread-safe.
 class ForeignGenerations {
  public:
-  /// Takes the oldest version's. Nothing: there is no directory of another version with anything to drain;
-  /// what others began to make and never used is removed.
-  [[nodiscard]] static base::Result<std::optional<ForeignGenerations>> open(const Pins& pins);
+  /// Of each directory of another version, and of those that were set aside, with anything to drain; what
+  /// others began to make and never used is removed.
+  [[nodiscard]] static base::Result<std::vector<ForeignGenerations>> open(const Pins& pins);
 
   [[nodiscard]] std::uint32_t abi_version() const noexcept { return control_.abi_version; }
-  /// The programs that wrote these maps have been replaced and have ended: takes those off that could not be
-  /// replaced, and says until when it was counted in the active generation.
-  void close(base::Moment now) noexcept;
-  /// The next generation, the older one first; nothing when there is none left. Can be repeated until
-  /// forget().
-  [[nodiscard]] base::Result<std::optional<model::Generation>> read();
+  /// The programs that wrote these maps have been replaced: sets them aside, so that no agent of their
+  /// version goes on in what is written down here, and says until when it was counted in the active
+  /// generation.
+  [[nodiscard]] base::Status close(const Pins& pins, base::Moment now);
+  /// Number of the generation that read() gives. Only between close() and the last forget().
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return turns_.back().state.epoch; }
+  /// The next generation, the older one first. Can be repeated until forget(). As epoch(), and after a
+  /// barrier.
+  [[nodiscard]] base::Result<model::Generation> read();
   /// What read() gave is safe elsewhere. False: that was the last one, and the maps are gone.
   bool forget() noexcept;
 

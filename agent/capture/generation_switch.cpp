@@ -1,5 +1,6 @@
 #include "capture/generation_switch.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <bpf/bpf.h>
@@ -43,11 +44,13 @@ std::optional<GenerationIndex> GenerationSwitch::retired() const noexcept {
   return index;
 }
 
-void GenerationSwitch::flip(base::Moment now) noexcept {
+void GenerationSwitch::flip(base::Moment now, bool beside_others) noexcept {
   const GenerationIndex index = active();
   ft_generation& retiring = control_->generation[to_index(index)];
   ft_generation& next = control_->generation[to_index(other(index))];
   next.epoch = retiring.epoch + 1;
+  if (beside_others)
+    next.epoch = std::max<std::uint64_t>(next.epoch, static_cast<std::uint64_t>(now.boot_ns) / 1000);
   next.start_boot_ns = static_cast<std::uint64_t>(now.boot_ns);
   next.start_wall_ns = static_cast<std::uint64_t>(now.wall_ns);
   retiring.end_wall_ns = static_cast<std::uint64_t>(now.wall_ns);

@@ -38,7 +38,9 @@ class GenerationSwitch {
   [[nodiscard]] std::optional<GenerationIndex> retired() const noexcept;
   /// Makes the other generation, which must be empty, the active one: retired() is what was. Programs that
   /// run at this moment may still write it. Killed at whatever instant, the flip has been made or has not.
-  void flip(base::Moment now) noexcept;
+  /// `beside_others`: there are generations in other maps, so the new one's number comes from the clock again
+  /// and is above theirs.
+  void flip(base::Moment now, bool beside_others = false) noexcept;
   /// The retired generation is empty again.
   void forget_retired() noexcept;
 

@@ -49,10 +49,10 @@ std::size_t take_off(IfIndex device, Direction direction, const Wanted& wanted) 
 }
 
 /// Held from here on: no agent takes it up while it is removed.
-base::Result<base::UniqueFd> lock(const std::string& path) {
+base::Result<base::UniqueFd> lock(const std::string& path, std::chrono::milliseconds wait) {
   base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.valid()) return base::fail(base::Error::from_errno(errno, fmt::format("open {}", path)));
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (lock_within(fd.get(), wait)) return fd;
   return base::fail(
       base::Error(base::ErrorCode::kResource, fmt::format("a flowtally that runs holds {}", path))
           .advise("Stop it first; nothing was removed"));
@@ -95,7 +95,7 @@ void take_off_filter_of(const PinDirectory& directory, const std::string& pin) n
   }
 }
 
-base::Result<Leftovers> remove_leftovers(const std::string& bpffs) {
+base::Result<Leftovers> remove_leftovers(const std::string& bpffs, std::chrono::milliseconds wait) {
   if (auto mounted = require_bpffs(bpffs); !mounted) return base::fail(std::move(mounted.error()));
   Leftovers leftovers;
   const std::string root_path = fmt::format("{}/{}", bpffs, kPinsFolder);
@@ -107,7 +107,7 @@ base::Result<Leftovers> remove_leftovers(const std::string& bpffs) {
   for (const std::string& name : root->names()) {
     auto directory = PinDirectory::make(fmt::format("{}/{}", root_path, name));
     if (!directory) return base::fail(std::move(directory.error()));
-    auto locked = lock(directory->path());
+    auto locked = lock(directory->path(), wait);
     if (!locked) return base::fail(std::move(locked.error()));
     for (const std::string& pin : directory->names()) made_qdisc |= pin.ends_with("_made_qdisc");
     locks.push_back(std::move(*locked));

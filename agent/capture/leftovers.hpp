@@ -1,6 +1,7 @@
 // This file takes off what runs that are over left behind: pins, with the links in them, and clsact filters.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -17,8 +18,9 @@ struct Leftovers {
 
 /// Removes every pin of flowtally under `bpffs`, of whatever interface, and its filters on the devices of
 /// this network namespace; counts that nobody has drained are lost. kResource: a running agent has some of
-/// it, and nothing was removed.
-[[nodiscard]] base::Result<Leftovers> remove_leftovers(const std::string& bpffs);
+/// it and still had after `wait`, and nothing was removed.
+[[nodiscard]] base::Result<Leftovers> remove_leftovers(const std::string& bpffs,
+                                                       std::chrono::milliseconds wait = {});
 
 /// Filters of our programs, known by their names, on all devices of this network namespace; how many there
 /// were. `made_qdisc`: clsact qdiscs that are empty after that go too.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@ namespace {
 
 constexpr std::string_view kNew = ":new";  // behind a name: pinned, and not yet in its place
 constexpr std::string_view kAbi = "abi";
+constexpr std::string_view kClosed = "-closed-";  // behind "abiN"; then boot and wall clock in nanoseconds
 
 /// bpf_lookup() in kernel/bpf/inode.c refuses names with dots; a device's name cannot have a colon.
 std::string pin_name(std::string_view name) {
@@ -41,6 +44,16 @@ base::Result<std::uint64_t> network_namespace() {
 }
 
 }  // namespace
+
+bool lock_within(int fd, std::chrono::milliseconds wait) noexcept {
+  constexpr int kLookEveryMs = 10;
+  const auto until = std::chrono::steady_clock::now() + wait;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() >= until) return false;
+    ::poll(nullptr, 0, kLookEveryMs);
+  }
+  return true;
+}
 
 base::Result<PinDirectory> PinDirectory::make(std::string path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -114,7 +127,8 @@ void PinDirectory::remove_all() const noexcept {
   ::rmdir(path_.c_str());
 }
 
-base::Result<Pins> Pins::open(const std::string& bpffs, const std::string& interface) {
+base::Result<Pins> Pins::open(const std::string& bpffs, const std::string& interface,
+                              std::chrono::milliseconds wait) {
   if (auto mounted = require_bpffs(bpffs); !mounted) return base::fail(std::move(mounted.error()));
   const auto netns = network_namespace();
   if (!netns) return base::fail(netns.error());
@@ -126,7 +140,7 @@ base::Result<Pins> Pins::open(const std::string& bpffs, const std::string& inter
   if (!lock.valid()) {
     return base::fail(base::Error::from_errno(errno, fmt::format("open {}", links->path())));
   }
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_within(lock.get(), wait)) {
     if (errno != EWOULDBLOCK) {
       return base::fail(base::Error::from_errno(errno, fmt::format("lock {}", links->path())));
     }
@@ -149,6 +163,27 @@ std::vector<PinDirectory> Pins::foreign_maps() const {
     }
   }
   return found;
+}
+
+base::Result<PinDirectory> Pins::set_aside(const PinDirectory& maps, base::Moment now) const {
+  if (set_aside_since(maps)) return maps;
+  const std::string aside = fmt::format("{}{}{}-{}", maps.path(), kClosed, now.boot_ns, now.wall_ns);
+  if (std::rename(maps.path().c_str(), aside.c_str()) != 0) {
+    return base::fail(base::Error::from_errno(errno, fmt::format("set {} aside", maps.path())));
+  }
+  return PinDirectory::make(aside);
+}
+
+std::optional<base::Moment> Pins::set_aside_since(const PinDirectory& maps) {
+  const std::string_view path = maps.path();
+  const std::size_t at = path.rfind(kClosed);
+  if (at == std::string_view::npos) return std::nullopt;
+  const char* const end = path.data() + path.size();
+  base::Moment since;
+  const auto boot = std::from_chars(path.data() + at + kClosed.size(), end, since.boot_ns);
+  if (boot.ec != std::errc{} || boot.ptr == end) return std::nullopt;
+  const auto wall = std::from_chars(boot.ptr + 1, end, since.wall_ns);
+  return wall.ec == std::errc{} && wall.ptr == end ? std::optional(since) : std::nullopt;
 }
 
 base::Status Pins::mark_complete(int control_fd) const { return maps_.put(kComplete, control_fd); }

@@ -2,6 +2,7 @@
 // names of what is pinned are what the next agent finds its way by.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
@@ -16,6 +18,10 @@ namespace flowtally::capture {
 
 /// The folder in bpffs under which everything of ours is, and nothing else.
 inline constexpr const char* kPinsFolder = "flowtally";
+
+/// Locks a directory for one holder (flock(2)), and tries again until `wait` is over. False: errno says why,
+/// EWOULDBLOCK where another still has it.
+[[nodiscard]] bool lock_within(int fd, std::chrono::milliseconds wait) noexcept;
 
 /// One directory of pins, mode 0700. Not thread-safe.
 class PinDirectory {
@@ -54,15 +60,22 @@ class PinDirectory {
 /// their own, abiN, so that a program can be replaced by one with other maps while it counts.
 class Pins {
  public:
-  /// kResource: another process has them.
-  [[nodiscard]] static base::Result<Pins> open(const std::string& bpffs, const std::string& interface);
+  /// kResource: another process has them, and still had after `wait`.
+  [[nodiscard]] static base::Result<Pins> open(const std::string& bpffs, const std::string& interface,
+                                               std::chrono::milliseconds wait = {});
 
   /// Of links and programs.
   [[nodiscard]] const PinDirectory& links() const noexcept { return links_; }
   /// Maps of our own ABI version.
   [[nodiscard]] const PinDirectory& maps() const noexcept { return maps_; }
-  /// The map directories of other versions.
+  /// The map directories of other versions, and those that were set aside.
   [[nodiscard]] std::vector<PinDirectory> foreign_maps() const;
+  /// Nothing counts in these maps any more, and whoever is of their version is not to go on in them: from now
+  /// on they can only be drained. The end of their active generation, `now`, goes into the name. Those that
+  /// are set aside already stay as they are.
+  [[nodiscard]] base::Result<PinDirectory> set_aside(const PinDirectory& maps, base::Moment now) const;
+  /// Since when they are; none: they are not.
+  [[nodiscard]] static std::optional<base::Moment> set_aside_since(const PinDirectory& maps);
 
   /// All maps of our version are pinned; from then on what they count is somebody's to drain.
   [[nodiscard]] base::Status mark_complete(int control_fd) const;

@@ -358,6 +358,70 @@ TEST_CASE("one agent at a time has the pins; a fresh start and the removal of le
   }
 }
 
+TEST_CASE("maps of several versions are drained in the order of their numbers, whoever counted last",
+          "[net]") {
+  // Maps of the same ABI, set aside as those of another version are: what reads them does not know the
+  // difference.
+  for (const auto mode : modes_of_this_kernel()) {
+    enter_fresh_namespace();
+    const PrivateBpffs bpffs;
+    Sender sender;
+    const capture::CaptureOptions options{.mode = mode, .bpffs = bpffs.path()};
+    const auto count_and_leave = [&](std::uint16_t port, bool retire) {
+      const auto capturer = start_capture(options);
+      sender.send(port, 10);
+      if (retire) REQUIRE(capturer->drain());
+      sender.send(static_cast<std::uint16_t>(port + 1), 5);
+    };
+    const auto maps_folder = [&] {
+      for (const auto& entry : std::filesystem::recursive_directory_iterator(bpffs.folder())) {
+        const std::string name = entry.path().filename().string();
+        if (name.starts_with("abi") && name.find("closed") == std::string::npos) return entry.path();
+      }
+      return std::filesystem::path{};
+    };
+    count_and_leave(1, true);
+    const std::filesystem::path own = maps_folder();
+    REQUIRE_FALSE(own.empty());
+    const std::filesystem::path first = bpffs.path() + "/first";  // where nobody looks for it
+    std::filesystem::rename(own, first);
+    count_and_leave(3, true);
+    // The first counts on beside the second, which is above it and was never told that it is over.
+    std::filesystem::rename(own, own.string() + "-second");
+    std::filesystem::rename(first, own);
+
+    const SharedJournal journal;
+    {
+      const auto capturer = start_capture(options);
+      sender.send(5, 10);
+      CHECK(capturer->has_backlog());
+      for (int turn = 0; turn < 2; ++turn) drain_into(*capturer, *journal);
+      REQUIRE(capturer->drain());  // and not acknowledged: the next one gives it again
+      sender.send(6, 10);
+    }
+    // What was taken over has been set aside, so that nobody goes on counting in it.
+    int aside = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(own.parent_path())) {
+      aside += entry.path().filename().string().find("-closed-") != std::string::npos ? 1 : 0;
+    }
+    CHECK(aside == 1);
+    {
+      const auto capturer = start_capture(options);
+      sender.send(7, 10);
+      while (capturer->has_backlog()) drain_into(*capturer, *journal);
+      drain_into(*capturer, *journal);
+      for (const auto& [port, packets] : sender.sent()) {
+        INFO(port);
+        CHECK(journal->packets[port] == packets);
+      }
+      CHECK(journal->total == sender.total());
+      capturer->detach();
+      drain_into(*capturer, *journal);
+    }
+    CHECK(bpffs.entries() == 0);
+  }
+}
+
 TEST_CASE("pins can be opened by their owner only", "[net]") {
   enter_fresh_namespace();
   const PrivateBpffs bpffs;
