@@ -207,10 +207,13 @@ base::Result<Listener> Listener::on_tcp(const std::string& address, bool beyond_
 base::Result<std::vector<Listener>> Listener::from_systemd() {
   const std::string step = "take the sockets of systemd";
   std::vector<Listener> listeners;
-  const int count = ::sd_listen_fds(1);
+  // The variables stay and the sockets are copied: the next session with another configuration takes them
+  // too.
+  const int count = ::sd_listen_fds(0);
   if (count < 0) return fail(Error::from_errno(-count, step));
   for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; ++fd) {
-    base::UniqueFd owned(fd);
+    base::UniqueFd owned(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!owned.valid()) return fail(errno_error(step));
     const bool local = ::sd_is_socket_unix(fd, SOCK_STREAM, 1, nullptr, 0) > 0;
     const bool tcp = ::sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, 1, 0) > 0;
     if (count > kSystemdSocketsMax || (!local && !tcp)) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/journal_upkeep.hpp"
+#include "app/kept_line.hpp"
 #include "app/record_journal.hpp"
 #include "base/clock.hpp"
 #include "record/audit_text.hpp"
@@ -40,17 +41,6 @@ std::string login_of(uid_t uid) {
   passwd* found = nullptr;
   if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
   return found->pw_name;
-}
-
-using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
-
-/// Empty where there is no such file.
-std::string first_line_of(const std::string& path) {
-  const File file(std::fopen(path.c_str(), "re"), std::fclose);
-  std::array<char, 256> line{};
-  if (!file || std::fgets(line.data(), static_cast<int>(line.size()), file.get()) == nullptr) return {};
-  const std::string text(line.data());
-  return text.substr(0, text.find('\n'));
 }
 
 /// Of a line whose index was lost. Nothing asks for an event by its key.
@@ -153,12 +143,7 @@ std::string AuditLog::exchange_version(const std::string& version) {
   std::string before = first_line_of(path);
   if (before == version) return before;
   // A crash leaves the old version or the new one; the worst is that an upgrade is told of twice.
-  const std::string aside = path + ".aside";
-  const bool written = [&] {
-    const File file(std::fopen(aside.c_str(), "we"), std::fclose);
-    return file && std::fputs((version + '\n').c_str(), file.get()) >= 0 && std::fflush(file.get()) == 0;
-  }();
-  if (!written || std::rename(aside.c_str(), path.c_str()) != 0) logger_.warn("{} cannot be written", path);
+  if (auto written = replace_line(path, version); !written) logger_.warn("{}", written.error().text());
   return before;
 }
 

@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include <fmt/color.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "app/commands.hpp"
+#include "app/host_check.hpp"
 #include "capture/kernel_check.hpp"
 #include "record/text.hpp"
 
@@ -62,7 +64,11 @@ void print_json(const std::vector<Finding>& findings) {
 }  // namespace
 
 ExitCode check(const CheckOptions& options) {
-  const auto findings = capture::check_kernel(options.interface, options.bpffs);
+  auto findings = capture::check_kernel(options.interface, options.bpffs);
+  for (Finding& finding : check_host({.state_dir = options.state_dir,
+                                      .tailscaled_socket = options.tailscaled_socket,
+                                      .user = options.user}))
+    findings.push_back(std::move(finding));
   const bool missing = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.state == Finding::State::kMissing;
   });

@@ -98,6 +98,9 @@ void add_run(CLI::App& app, RunOptions& options) {
                  "Unix socket on which questions are answered (default: /run/flowtally/flowtally.sock)")
       ->type_name("PATH");
   app.add_option("--socket-group", options.socket_group, "group that may use the socket")->type_name("GROUP");
+  app.add_option("--user", options.user,
+                 "user that the agent becomes, by name or UID[:GID] (default: flowtally, where there is one)")
+      ->type_name("USER");
   app.add_option("--admin-group", options.admin_group,
                  "group that may change streams and the configuration over the socket (default: root only)")
       ->type_name("GROUP");
@@ -144,6 +147,8 @@ void add_demo(CLI::App& app, DemoOptions& options) {
 }
 
 void add_detach(CLI::App& app, DetachOptions& options) {
+  add_parsed(app, "--wait", options.wait, parse_duration,
+             "wait so long for a run that is about to end (default: 2s)", "TIME");
   app.add_option("--bpffs", options.bpffs, "mounted BPF file system (default: /sys/fs/bpf)")
       ->type_name("DIR");
 }
@@ -152,6 +157,15 @@ void add_check(CLI::App& app, CheckOptions& options) {
   add_parsed(app, "--interface", options.interface, parse_interface, "device that would be counted", "NAME");
   app.add_option("--bpffs", options.bpffs, "mounted BPF file system (default: /sys/fs/bpf)")
       ->type_name("DIR");
+  app.add_option("--state-dir", options.state_dir,
+                 "where the journal would be kept (default: /var/lib/flowtally)")
+      ->type_name("DIR");
+  app.add_option("--tailscaled-socket", options.tailscaled_socket,
+                 "where tailscaled would be asked (default: /var/run/tailscale/tailscaled.sock)")
+      ->type_name("PATH");
+  app.add_option("--user", options.user,
+                 "user that the agent would become (default: flowtally, where there is one)")
+      ->type_name("USER");
   app.add_flag("--json", options.json, "findings as JSON");
 }
 
@@ -315,6 +329,7 @@ ExitCode run_command_line(int argc, char** argv) {
   CLI::App* const config_command =
       app.add_subcommand("config", "the configuration file: check it, print it, describe it to an editor");
   CLI::App* const version_command = app.add_subcommand("version", "print the version");
+  app.set_version_flag("--version", fmt::format("flowtally {}", FLOWTALLY_VERSION), "print the version");
   add_run(*run_command, run_options);
   add_demo(*demo_command, demo_options);
   add_check(*check_command, check_options);

@@ -47,6 +47,7 @@ struct RunOptions {
       false;             ///< false: exit traffic is anonymised unless the tailnet's policy says otherwise
   bool physical = true;  ///< count tailscaled's own datagrams
   std::vector<std::string> underlay;  ///< devices that carry them; empty: found by themselves
+  std::string user{};                 ///< of the agent; empty: flowtally where there is such a user
   std::string admin_group{};          ///< whose members may change things over the API; empty: root only
   std::vector<model::SinkSettings> sinks{};
   std::string config_file{};  ///< empty: there is none
@@ -62,11 +63,15 @@ struct DemoOptions {
 
 struct DetachOptions {
   std::string bpffs = "/sys/fs/bpf";
+  std::chrono::milliseconds wait{2000};  ///< for a run that is about to end
 };
 
 struct CheckOptions {
   std::string interface = "tailscale0";
   std::string bpffs = "/sys/fs/bpf";
+  std::string state_dir = "/var/lib/flowtally";
+  std::string tailscaled_socket = "/var/run/tailscale/tailscaled.sock";
+  std::string user{};  ///< as of RunOptions
   bool json = false;
 };
 

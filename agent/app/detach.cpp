@@ -8,7 +8,7 @@
 namespace flowtally::app {
 
 ExitCode detach(const DetachOptions& options) {
-  const auto removed = capture::remove_leftovers(options.bpffs);
+  const auto removed = capture::remove_leftovers(options.bpffs, options.wait);
   if (!removed) {
     fmt::print(stderr, "flowtally: {}\n", removed.error().text());
     return ExitCode::kHost;

@@ -4,8 +4,11 @@
 
 #include <fmt/format.h>
 
+#include "app/capturer_process.hpp"
 #include "app/commands.hpp"
 #include "app/logging.hpp"
+#include "app/part_rights.hpp"
+#include "app/service_manager.hpp"
 #include "app/session.hpp"
 #include "app/stop_signal.hpp"
 #include "base/memory.hpp"
@@ -80,8 +83,27 @@ ExitCode run(const RunOptions& options) {
       return fail(*logger, timed.error(), ExitCode::kFailed);
     }
   }
-  auto session = Session::start(options, hangup.get(), *logger);
+  auto capturer = CapturerProcess::start();
+  if (!capturer) return fail(*logger, capturer.error(), ExitCode::kFailed);
+  const auto rights = become_agent(options);
+  if (!rights) return fail(*logger, rights.error(), ExitCode::kHost);
+  // What was read by root is to be read again later, by the agent.
+  if (options.reload) {
+    if (const auto again = options.reload(); !again) {
+      for (const std::string& line : again.error().lines) logger->error("{}", line);
+      logger->error(
+          "{}, and it has to read its configuration; give files with secrets to root and the agent's "
+          "group: `chown root:flowtally`, `chmod 640`",
+          *rights);
+      return ExitCode::kHost;
+    }
+  }
+  ServiceManager manager;
+  const Surroundings around{.capturer = capturer->get(), .manager = &manager, .reload_fd = hangup.get()};
+  auto session = Session::start(options, around, *logger);
   if (!session) return fail(*logger, session.error().error, session.error().code);
+  logger->info("{}; process {} holds what counts", *rights, (*capturer)->pid());
+  manager.ready();
   std::uint64_t unbalanced = 0;
   for (;;) {
     const auto ended = (*session)->run(stop->fd());
@@ -89,15 +111,15 @@ ExitCode run(const RunOptions& options) {
     unbalanced += summary.windows_unbalanced;
     logger->info("{}", summary_text(summary));
     if (!ended) return fail(*logger, ended.error(), ExitCode::kFailed);
-    if (!(*session)->wants_next()) break;
+    if (!(*session)->wants_next()) break;  // its last words have been said
     const RunOptions before = (*session)->options();
     const RunOptions next = (*session)->next();
     session->reset();  // its journal, socket and pins are the next one's
-    session = Session::start(next, hangup.get(), *logger);
+    session = Session::start(next, around, *logger);
     if (session) continue;
     logger->error("{}; going on with the configuration as it was", session.error().error.text());
     const base::Error failure = session.error().error;
-    session = Session::start(before, hangup.get(), *logger);
+    session = Session::start(before, around, *logger);
     if (!session) return fail(*logger, session.error().error, session.error().code);
     (*session)->note_failure(failure);
   }

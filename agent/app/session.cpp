@@ -17,6 +17,9 @@
 namespace flowtally::app {
 namespace {
 
+/// The capturer of an agent that was killed lets go when it sees that, after what it is doing.
+constexpr std::chrono::milliseconds kPinsWait{5'000};
+
 /// What a failed start means for the exit code: the command line was read before, so it is the host or we.
 ExitCode code_of(const base::Error& error) {
   return error.code() == base::ErrorCode::kInternal ? ExitCode::kFailed : ExitCode::kHost;
@@ -25,7 +28,7 @@ ExitCode code_of(const base::Error& error) {
 base::Result<AgentOptions> agent_options(const RunOptions& options) {
   std::string fallback;
   if (options.node_id.empty()) {
-    auto derived = machine_node_id();
+    auto derived = machine_node_id(options.journal ? options.state_dir : std::string{});
     if (!derived) return base::fail(std::move(derived.error()));
     fallback = std::move(*derived);
   }
@@ -35,7 +38,8 @@ base::Result<AgentOptions> agent_options(const RunOptions& options) {
                                   .mode = options.attach,
                                   .underlay = {.enabled = options.physical, .interfaces = options.underlay},
                                   .bpffs = options.journal ? options.bpffs : std::string{},
-                                  .fresh = options.fresh},
+                                  .fresh = options.fresh,
+                                  .lock_wait = kPinsWait},
                       .interval = options.interval,
                       .attribution = {.node_id = options.node_id,
                                       .node_id_fallback = std::move(fallback),
@@ -82,21 +86,27 @@ std::unexpected<SessionFailure> failed(base::Error error, ExitCode code) {
 
 }  // namespace
 
-Session::Session(RunOptions options, spdlog::logger& logger)
-    : options_(std::move(options)), logger_(logger) {}
+Session::Session(RunOptions options, const Surroundings& around, spdlog::logger& logger)
+    : options_(std::move(options)), around_(around), logger_(logger) {}
 
-std::expected<std::unique_ptr<Session>, SessionFailure> Session::start(RunOptions options, int reload_fd,
+std::expected<std::unique_ptr<Session>, SessionFailure> Session::start(RunOptions options,
+                                                                       const Surroundings& around,
                                                                        spdlog::logger& logger) {
-  std::unique_ptr<Session> session(new Session(std::move(options), logger));
-  if (auto begun = session->begin(reload_fd); !begun) return std::unexpected(std::move(begun.error()));
+  std::unique_ptr<Session> session(new Session(std::move(options), around, logger));
+  if (auto begun = session->begin(); !begun) return std::unexpected(std::move(begun.error()));
   return session;
 }
 
-std::expected<void, SessionFailure> Session::begin(int reload_fd) {
+std::expected<void, SessionFailure> Session::begin() {
   if (auto mounted = capture::require_bpffs(options_.bpffs); !mounted)
     return failed(std::move(mounted.error()), ExitCode::kHost);
   auto settings = agent_options(options_);
   if (!settings) return failed(std::move(settings.error()), ExitCode::kHost);
+  if (around_.capturer != nullptr) {
+    settings->open_capture = [capturer = around_.capturer](const capture::CaptureOptions& wanted) {
+      return capturer->open(wanted);
+    };
+  }
   auto identity = open_identity(options_);
   if (!identity) return failed(std::move(identity.error()), ExitCode::kUsage);
   const std::shared_ptr<identity::IdentitySource> shared_identity = std::move(*identity);
@@ -120,7 +130,7 @@ std::expected<void, SessionFailure> Session::begin(int reload_fd) {
     server_ = std::move(*started);
     for (const std::string& address : server_->addresses()) logger_.info("answering on {}", address);
   }
-  auto agent = Agent::start(std::move(*settings), shared_identity, outputs(reload_fd), logger_);
+  auto agent = Agent::start(std::move(*settings), shared_identity, outputs(), logger_);
   if (!agent) {
     const ExitCode code = code_of(agent.error());
     return failed(std::move(agent.error()), code);
@@ -145,17 +155,18 @@ std::expected<void, SessionFailure> Session::open_journals(const AttributionOpti
   return {};
 }
 
-AgentOutputs Session::outputs(int reload_fd) {
+AgentOutputs Session::outputs() {
   AgentOutputs outputs{.journal = journal_.get(), .copy = copy_ ? &*copy_ : nullptr, .view = view_.get()};
+  outputs.manager = around_.manager;
   if (!configuration_) return outputs;
   outputs.tell = [this](const AgentEvent& event) {
     audit_->note(
         {.property = "INTERFACE", .action = event.attached ? "ENABLE" : "DISABLE", .details = event.text});
   };
-  outputs.reload_fd = reload_fd;
-  outputs.reload = [this, reload_fd] {
+  outputs.reload_fd = around_.reload_fd;
+  outputs.reload = [this] {
     signalfd_siginfo signals{};
-    while (::read(reload_fd, &signals, sizeof(signals)) > 0) continue;
+    while (::read(around_.reload_fd, &signals, sizeof(signals)) > 0) continue;
     wants_next_ = configuration_->take_reload();
     return wants_next_;
   };
@@ -179,6 +190,7 @@ void Session::note_start() {
 
 base::Status Session::run(int stop_fd) {
   auto ended = agent_->run(stop_fd);
+  if (around_.manager != nullptr && !wants_next_) around_.manager->stopping();
   if (server_) server_->stop();
   if (audit_ && !wants_next_) {
     audit_->note({.property = "NETWORK_FLOW_LOGGING",

@@ -13,10 +13,12 @@
 #include "app/agent.hpp"
 #include "app/agent_view.hpp"
 #include "app/audit_log.hpp"
+#include "app/capturer_process.hpp"
 #include "app/commands.hpp"
 #include "app/configuration.hpp"
 #include "app/record_journal.hpp"
 #include "app/record_output.hpp"
+#include "app/service_manager.hpp"
 #include "base/result.hpp"
 
 namespace flowtally::app {
@@ -26,14 +28,19 @@ struct SessionFailure {
   ExitCode code = ExitCode::kFailed;
 };
 
+/// What sessions that follow each other have in common.
+struct Surroundings {
+  CapturerProcess* capturer = nullptr;
+  ServiceManager* manager = nullptr;
+  int reload_fd = -1;  ///< readable after a SIGHUP; -1: that is no wish to read the configuration again
+};
+
 /// All calls from one thread.
 class Session {
  public:
-  /// `reload_fd` is readable after a SIGHUP; -1: that is no wish to read the configuration again. `logger`
-  /// must outlive it.
-  [[nodiscard]] static std::expected<std::unique_ptr<Session>, SessionFailure> start(RunOptions options,
-                                                                                     int reload_fd,
-                                                                                     spdlog::logger& logger);
+  /// `logger`, and what is around, must outlive it.
+  [[nodiscard]] static std::expected<std::unique_ptr<Session>, SessionFailure> start(
+      RunOptions options, const Surroundings& around, spdlog::logger& logger);
 
   /// Until `stop_fd` becomes readable, or a changed configuration wants another session.
   [[nodiscard]] base::Status run(int stop_fd);
@@ -45,13 +52,14 @@ class Session {
   void note_failure(const base::Error& error);
 
  private:
-  Session(RunOptions options, spdlog::logger& logger);
-  [[nodiscard]] std::expected<void, SessionFailure> begin(int reload_fd);
+  Session(RunOptions options, const Surroundings& around, spdlog::logger& logger);
+  [[nodiscard]] std::expected<void, SessionFailure> begin();
   [[nodiscard]] std::expected<void, SessionFailure> open_journals(const AttributionOptions& attribution);
-  [[nodiscard]] AgentOutputs outputs(int reload_fd);
+  [[nodiscard]] AgentOutputs outputs();
   void note_start();
 
   RunOptions options_;
+  Surroundings around_;
   spdlog::logger& logger_;
   bool wants_next_ = false;
   // Each needs those before it.

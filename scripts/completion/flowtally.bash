@@ -6,7 +6,7 @@ _flowtally() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} words=
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    words="run status query tail peers stream config detach demo check version --help"
+    words="run status query tail peers stream config detach demo check version --help --version"
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
     return
   fi
@@ -14,6 +14,7 @@ _flowtally() {
     --socket | --tailscaled-socket | --token-file | --identity | --config)
       mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     --state-dir | --bpffs) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+    --user) mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
     --socket-group | --admin-group) mapfile -t COMPREPLY < <(compgen -g -- "$current"); return ;;
     --interface | --underlay) words=$(cd /sys/class/net 2> /dev/null && printf '%s ' *) ;;
     --attach) words="auto tcx clsact" ;;
@@ -29,19 +30,19 @@ _flowtally() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
       fi ;;
-    --interval | --duration | --retain-size | --retain-age | --listen | --node-id | --max-flows | --limit) return ;;
+    --interval | --duration | --wait | --retain-size | --retain-age | --listen | --node-id | --max-flows | --limit) return ;;
   esac
   if [ -z "$words" ]; then
     case $command in
-      run) words="--config --admin-group --interface --interval --state-dir --retain-size --retain-age --fsync --output --no-journal --socket
+      run) words="--config --user --admin-group --interface --interval --state-dir --retain-size --retain-age --fsync --output --no-journal --socket
         --socket-group --listen --token-file --fresh --node-id --max-flows --bpffs --attach --duration --no-exclude
         --no-accounting --tailscaled-socket --identity --log-exit-flows --no-physical --underlay --help" ;;
       status | peers) words="--socket --json --help" ;;
       query) words="--since --start --end --group-by --sort --limit --output --json --socket --state-dir --help" ;;
       tail) words="--socket --json --help" ;;
-      detach) words="--bpffs --help" ;;
+      detach) words="--wait --bpffs --help" ;;
       demo) words="--duration --interval --max-flows --help" ;;
-      check) words="--interface --bpffs --json --help" ;;
+      check) words="--interface --bpffs --state-dir --tailscaled-socket --user --json --help" ;;
       version) words="--help" ;;
       stream) words="--help"; [ "$COMP_CWORD" -eq 2 ] && words="$words list status add remove test replay" ;;
       config) words="--help"; [ "$COMP_CWORD" -eq 2 ] && words="$words check print schema" ;;

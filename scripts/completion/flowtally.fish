@@ -20,6 +20,7 @@ complete -c flowtally -n '__fish_seen_subcommand_from stream' -x -a 'list status
 complete -c flowtally -n '__fish_seen_subcommand_from config' -x -a 'check print schema'
 
 complete -c flowtally -n '__fish_seen_subcommand_from run' -l config -r -F -d 'Configuration file'
+complete -c flowtally -n '__fish_seen_subcommand_from run' -l user -x -a '(__fish_complete_users)' -d 'User that the agent becomes'
 complete -c flowtally -n '__fish_seen_subcommand_from run' -l admin-group -x -a '(__fish_complete_groups)' -d 'Group that may change streams'
 complete -c flowtally -n '__fish_seen_subcommand_from run' -l interface -x -a '(command ls /sys/class/net)' -d 'Device to count'
 complete -c flowtally -n '__fish_seen_subcommand_from run' -l interval -x -a '1s 5s 1m' -d 'Length of a window'
@@ -69,6 +70,7 @@ complete -c flowtally -n '__fish_seen_subcommand_from tail' -l json -d 'A JSON o
 complete -c flowtally -n '__fish_seen_subcommand_from peers' -l socket -r -F -d 'Socket of the agent'
 complete -c flowtally -n '__fish_seen_subcommand_from peers' -l json -d 'The answer of the agent as it is'
 
+complete -c flowtally -n '__fish_seen_subcommand_from detach' -l wait -x -a '2s 30s' -d 'Wait for a run that is about to end'
 complete -c flowtally -n '__fish_seen_subcommand_from detach' -l bpffs -x -a '(__fish_complete_directories)' -d 'Mounted BPF file system'
 
 complete -c flowtally -n '__fish_seen_subcommand_from demo' -l duration -x -d 'Stop by itself'
@@ -77,4 +79,7 @@ complete -c flowtally -n '__fish_seen_subcommand_from demo' -l max-flows -x -d '
 
 complete -c flowtally -n '__fish_seen_subcommand_from check' -l interface -x -a '(command ls /sys/class/net)' -d 'Device that would be counted'
 complete -c flowtally -n '__fish_seen_subcommand_from check' -l bpffs -x -a '(__fish_complete_directories)' -d 'Mounted BPF file system'
+complete -c flowtally -n '__fish_seen_subcommand_from check' -l state-dir -x -a '(__fish_complete_directories)' -d 'Where the journal would be kept'
+complete -c flowtally -n '__fish_seen_subcommand_from check' -l tailscaled-socket -r -d 'Where tailscaled would be asked'
+complete -c flowtally -n '__fish_seen_subcommand_from check' -l user -x -a '(__fish_complete_users)' -d 'User that the agent would become'
 complete -c flowtally -n '__fish_seen_subcommand_from check' -l json -d 'Findings as JSON'

@@ -38,6 +38,8 @@ constexpr Layer kLayers[] = {
     {"agent/base", "base", ""},
     {"agent/model", "base model flowtally", ""},
     {"agent/capture", "base model flowtally capture", "bpf fmt"},
+    {"agent/rights", "base rights", "fmt seccomp.h"},
+    {"agent/channel", "base model capture channel", "fmt"},
     {"agent/flow", "base model flow", ""},
     {"agent/record", "base model record", "fmt simdjson.h"},
     {"agent/yaml", "base yaml", "fmt yaml-cpp"},
@@ -51,7 +53,8 @@ constexpr Layer kLayers[] = {
      "fmt microhttpd.h prometheus simdjson.h systemd zlib.h"},
     {"agent/cli", "base model record query config cli", "fmt simdjson.h curl"},
     {"agent/demo", "base model demo", "fmt"},
-    {"agent/app", "base model capture flow record identity journal query sink api config cli demo app",
+    {"agent/app",
+     "base model rights capture channel flow record identity journal query sink api config cli demo app",
      "fmt spdlog CLI systemd"},
     {"agent", "app", ""},  // main.cpp
     {"bpf", "flowtally", "bpf"},
@@ -61,7 +64,7 @@ constexpr Layer kLayers[] = {
 constexpr std::string_view kLibraries =
     "bpf fmt simdjson.h spdlog CLI systemd curl yaml-cpp zstd.h xxhash.h microhttpd.h prometheus zlib.h "
     "openssl "
-    "librdkafka";
+    "librdkafka seccomp.h";
 /// Folders that touch no file, socket, clock or device: system headers that would let them.
 constexpr std::string_view kPureFolders = "agent/model agent/flow agent/record";
 constexpr std::string_view kImpure =
@@ -152,6 +155,7 @@ struct Exception {
 constexpr Exception kExceptions[] = {
     {"tests/unit/tidy/rules.cpp", "*", "lists the words"},
     {"tests/unit/tidy/tidy_test.cpp", "*", "shows that the rules can fail"},
+    {"agent/rights/system_calls.cpp", "nanosleep", "names system calls that libraries make"},
     {"agent/demo/forwarder.cpp", "sleep_for", "asks the device for what waits in its queue: no event tells"},
     {"agent/demo/tun_device.cpp", "sleep_for",
      "asks the kernel whether an address is usable, with a deadline"},

@@ -1,0 +1,26 @@
+// This file says which rights each of the two processes has, and gives up the others.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/commands.hpp"
+#include "base/result.hpp"
+#include "rights/account.hpp"
+
+namespace flowtally::app {
+
+/// The user that the agent is to be, by --user, which `user` is, or as it stands: the user flowtally where
+/// the host has one; none: it stays who it is.
+[[nodiscard]] base::Result<std::optional<rights::Account>> agent_account(const std::string& user);
+
+/// Gives up what the agent does not need, which is every capability: folders it writes in are made and given
+/// to its user first, as long as there are rights for that. What it came to, for people. Before there are
+/// threads.
+[[nodiscard]] base::Result<std::string> become_agent(const RunOptions& options);
+
+/// In the capturer: keeps the capabilities that loading and attaching need, of those that are held.
+[[nodiscard]] base::Status keep_capturer_rights();
+
+}  // namespace flowtally::app
