@@ -6,6 +6,7 @@ install(TARGETS flowtally_kafka LIBRARY DESTINATION lib/flowtally COMPONENT kafk
 install(FILES "${deploy}/systemd/flowtally.service" "${deploy}/systemd/flowtally.socket"
         DESTINATION lib/systemd/system COMPONENT flowtally)
 install(FILES "${deploy}/systemd/flowtally.sysusers" DESTINATION lib/sysusers.d RENAME flowtally.conf COMPONENT flowtally)
+install(FILES "${deploy}/systemd/flowtally.tmpfiles" DESTINATION lib/tmpfiles.d RENAME flowtally.conf COMPONENT flowtally)
 install(FILES "${PROJECT_SOURCE_DIR}/scripts/completion/flowtally.bash"
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME flowtally COMPONENT flowtally)
 install(FILES "${PROJECT_SOURCE_DIR}/scripts/completion/_flowtally"
@@ -54,13 +55,13 @@ set(CPACK_DEBIAN_FLOWTALLY_PACKAGE_NAME flowtally)
 set(CPACK_DEBIAN_KAFKA_PACKAGE_NAME flowtally-kafka)
 set(CPACK_COMPONENT_FLOWTALLY_DESCRIPTION
   "An eBPF program on the interface of Tailscale counts packets and bytes of
- each connection in the kernel; flowtally writes them as records in the
- format of Tailscale's network flow logs, keeps them, answers questions
- about them on a Unix socket and streams them to Splunk, Elasticsearch,
- OTLP, S3 and others.")
+each connection in the kernel; flowtally writes them as records in the
+format of Tailscale's network flow logs, keeps them, answers questions
+about them on a Unix socket and streams them to Splunk, Elasticsearch,
+OTLP, S3 and others.")
 set(CPACK_COMPONENT_KAFKA_DESCRIPTION
   "The module by which flowtally streams its records to Kafka.")
-set(CPACK_DEBIAN_FLOWTALLY_PACKAGE_DEPENDS "init-system-helpers (>= 1.54~), passwd")
+set(CPACK_DEBIAN_FLOWTALLY_PACKAGE_DEPENDS "init-system-helpers (>= 1.54~), systemd | systemd-standalone-tmpfiles, systemd | systemd-standalone-sysusers, passwd")
 set(CPACK_DEBIAN_FLOWTALLY_PACKAGE_RECOMMENDS "ca-certificates")
 set(CPACK_DEBIAN_FLOWTALLY_PACKAGE_SUGGESTS "flowtally-kafka, tailscale")
 set(CPACK_DEBIAN_KAFKA_PACKAGE_DEPENDS "flowtally (= ${PROJECT_VERSION})")
