@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,11 +22,42 @@ type Flowtally struct {
 	output  string // its records
 }
 
+// agentUser is a user that no host knows.
+const agentUser = 65532
+
+// reachable tells whether every user may go into the folder.
+func reachable(folder string) bool {
+	for {
+		info, err := os.Stat(folder)
+		if err != nil || info.Mode()&0o001 == 0 {
+			return false
+		}
+		above := filepath.Dir(folder)
+		if above == folder {
+			return true
+		}
+		folder = above
+	}
+}
+
 // StartFlowtally starts `flowtally run` in the node and waits until it says that it is ready: it counts, or waits for
 // the device. Its files begin with the given name.
 func (n *Node) StartFlowtally(name string, args ...string) (*Flowtally, error) {
 	f := &Flowtally{log: n.File(name + ".log"), output: n.File(name + ".ndjson")}
-	command := append([]string{"run", "--no-journal", "--interface", Device, "--interval", "1s", "--output", f.output}, args...)
+	command := []string{"run", "--no-journal", "--interface", Device, "--interval", "1s", "--output", f.output}
+	if reachable(filepath.Dir(f.output)) {
+		// The agent is nobody in particular, so tailscaled lets it read and nothing else. Its file is made for it.
+		if err := os.WriteFile(f.output, nil, 0o644); err != nil {
+			return nil, err
+		}
+		if err := os.Chown(f.output, agentUser, agentUser); err != nil {
+			return nil, err
+		}
+		command = append(command, "--user", strconv.Itoa(agentUser))
+	} else {
+		fmt.Fprintf(os.Stderr, "%s: the agent stays root: other users cannot reach %s\n", n.Name, f.output)
+	}
+	command = append(command, args...)
 	process, err := n.Start(f.log, nil, n.programs.Flowtally, command...)
 	if err != nil {
 		return nil, err
