@@ -29,7 +29,9 @@ bool holds(Capability capability) noexcept {
 
 void bound_to(std::span<const Capability> kept) noexcept {
   for (cap_value_t bit = 0; bit < ::cap_max_bits(); ++bit) {
-    if (std::ranges::find(kept, static_cast<Capability>(bit)) == kept.end()) ::cap_drop_bound(bit);
+    const bool stays =
+        std::ranges::any_of(kept, [bit](Capability one) { return static_cast<cap_value_t>(one) == bit; });
+    if (!stays) ::cap_drop_bound(bit);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -222,6 +223,11 @@ constexpr std::array<unsigned, 4> kAgentFamilies = {AF_UNIX, AF_INET, AF_INET6, 
 /// AF_INET and AF_UNIX for the ioctl that tells a device's number; they reach nobody by it.
 constexpr std::array<unsigned, 3> kCapturerFamilies = {AF_UNIX, AF_INET, AF_NETLINK};
 
+/// The condition that an argument has that value, or is that or above.
+scmp_arg_cmp when(unsigned argument, scmp_compare how, std::uint64_t value) {
+  return {.arg = argument, .op = how, .datum_a = value, .datum_b = 0};
+}
+
 base::Status allow(const Filter& filter, std::span<const char* const> names) {
   for (const char* const name : names) {
     const int number = ::seccomp_syscall_resolve_name(name);
@@ -241,10 +247,10 @@ base::Status allow_families(const Filter& filter, std::span<const unsigned> fami
   const auto rule = [&filter](std::uint32_t action, scmp_arg_cmp which) {
     return ::seccomp_rule_add(filter.get(), action, SCMP_SYS(socket), 1, which);
   };
-  int code = rule(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_A0(SCMP_CMP_GE, kFamilies));
+  int code = rule(SCMP_ACT_ERRNO(EAFNOSUPPORT), when(0, SCMP_CMP_GE, kFamilies));
   for (unsigned family = 0; code == 0 && family < kFamilies; ++family) {
     const bool allowed = std::ranges::find(families, family) != families.end();
-    code = rule(allowed ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_A0(SCMP_CMP_EQ, family));
+    code = rule(allowed ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT), when(0, SCMP_CMP_EQ, family));
   }
   if (code != 0) return fail(Error::from_errno(-code, "allow some families of sockets"));
   return {};
@@ -256,7 +262,7 @@ base::Status allow_ioctls(const Filter& filter) {
                                                       SIOCOUTQ, SIOCGIFINDEX, SIOCGIFHWADDR, SIOCGIFNAME};
   for (const unsigned long request : kRequests) {
     const int code =
-        ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, request));
+        ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, when(1, SCMP_CMP_EQ, request));
     if (code != 0) return fail(Error::from_errno(-code, fmt::format("allow ioctl {:#x}", request)));
   }
   return {};
