@@ -126,7 +126,7 @@ void add_identity(const AgentStatus& status, JsonText& json) {
   json.text("source", identity.source == model::Tailnet::Source::kTailscaled ? "tailscaled"
                       : identity.source == model::Tailnet::Source::kFile     ? "file"
                                                                              : "none");
-  json.flag("reachable", identity.reachable);
+  json.flag("reachable", identity.reachable).flag("folderRemoved", identity.folder_removed);
   if (!identity.backend_state.empty()) json.text("backendState", identity.backend_state);
   if (!identity.tailscaled_version.empty()) json.text("version", identity.tailscaled_version);
   json.flag("hasTun", identity.has_tun).flag("busOpen", identity.bus_open);
@@ -168,6 +168,11 @@ Answer health(const AgentStatus& status) {
   const std::int64_t late_after = std::max(kLateAfterMinNs, kLateAfterIntervals * status.drain.interval_ns);
   const base::Moment since = status.drain.tried_at.value_or(status.started);
   const std::int64_t ago = status.now.boot_ns - since.boot_ns;
+  if (ago <= late_after && status.identity.folder_removed) {
+    return judged(503,
+                  "the folder of tailscaled's socket that is mounted here was removed and made anew: "
+                  "start this container again");
+  }
   if (ago <= late_after) return judged(200, "ok");
   return judged(503, fmt::format("nothing was drained for {} s", ago / 1'000'000'000));
 }

@@ -33,6 +33,7 @@ model::IdentityStatus identity_status(const identity::IdentitySource& source) {
   const model::Tailnet& tailnet = snapshot.nodes->tailnet();
   return {.source = tailnet.source,
           .reachable = status.reachable,
+          .folder_removed = status.folder_removed,
           .backend_state = status.backend_state,
           .tailscaled_version = status.version,
           .has_tun = status.has_tun,

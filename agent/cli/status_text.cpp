@@ -159,7 +159,12 @@ class Page {
           source == "tailscaled" && age > kIdentityOldSeconds ? Mood::kWarning : Mood::kPlain);
     }
     if (source == "tailscaled" && !status_.flag("/identity/reachable"))
-      add("", "tailscaled does not answer" + (error.empty() ? "" : ": " + error), Mood::kWrong);
+      add("",
+          status_.flag("/identity/folderRemoved")
+              ? "the mounted folder of tailscaled's socket was removed and made anew: start this container "
+                "again"
+              : "tailscaled does not answer" + (error.empty() ? "" : ": " + error),
+          Mood::kWrong);
     else if (!error.empty())
       add("", error, Mood::kWarning);
     if (source == "tailscaled" && status_.has("/identity/hasTun") && !status_.flag("/identity/hasTun"))

@@ -43,6 +43,8 @@ struct Snapshot {
 /// For metrics. Counters are since the start.
 struct Status {
   bool reachable = false;              ///< the last question was taken, whatever the answer
+  bool folder_removed = false;         ///< tailscaled's folder of old is what we see, and it made another:
+                                       ///< a container that mounts it has to be started again
   std::string backend_state{};         ///< "Running", "Stopped"; empty before the first answer
   std::string version{};               ///< of tailscaled
   bool has_tun = true;                 ///< false: userspace networking

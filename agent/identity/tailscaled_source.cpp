@@ -15,6 +15,7 @@
 #include "base/clock.hpp"
 #include "identity/bus.hpp"
 #include "identity/local_addresses.hpp"
+#include "identity/socket_folder.hpp"
 
 namespace flowtally::identity {
 namespace {
@@ -292,7 +293,9 @@ void TailscaledSource::fail_read(Condition condition, const base::Error& error) 
 }
 
 void TailscaledSource::end_read(bool ok) {
+  const bool folder_removed = !ok && socket_folder_removed(options_.socket);
   const std::lock_guard lock(mutex_);
+  status_.folder_removed = folder_removed;
   schedule_.ended(Clock::now(), ok);
   status_.reachable = condition_ != Condition::kAway;
   ++(ok ? status_.reads : status_.failures);

@@ -88,6 +88,7 @@ struct OutputStatus {
 struct IdentityStatus {
   Tailnet::Source source = Tailnet::Source::kNone;
   bool reachable = false;
+  bool folder_removed = false;  ///< the mounted folder of tailscaled's socket is one that it has left
   std::string backend_state{};  ///< of tailscaled, "Running"
   std::string tailscaled_version{};
   bool has_tun = true;

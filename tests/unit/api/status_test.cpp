@@ -32,6 +32,12 @@ TEST_CASE("the agent is healthy while its loop comes by", "[unit]") {
   CHECK(api::health(status).status == 503);
 }
 
+TEST_CASE("an agent that sees a folder which tailscaled has left is to be started again", "[unit]") {
+  model::AgentStatus status = running();
+  status.identity.folder_removed = true;
+  CHECK(api::health(status).status == 503);
+}
+
 TEST_CASE("a disk that is full or an interface that is away is no illness", "[unit]") {
   model::AgentStatus status = running();
   status.journals[0].failing_since = base::Moment{};
