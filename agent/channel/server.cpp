@@ -55,7 +55,7 @@ class Server {
   }
 
   /// What read_request() could not read: the end in the middle of a question, or no question.
-  base::Status gone() const {
+  [[nodiscard]] base::Status gone() const {
     pollfd look{.fd = fd_, .events = POLLRDHUP, .revents = 0};
     if (::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP)) != 0) return {};
     return wrong();

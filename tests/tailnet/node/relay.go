@@ -27,6 +27,10 @@ func (r *Relay) Connect() error {
 	if err != nil {
 		return err
 	}
+	// As tailscaled makes its own: every user may ask, and is told what it may know.
+	if err := os.Chmod(r.path, 0o666); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	r.listener = listener
 	r.mu.Unlock()
