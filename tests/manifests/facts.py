@@ -9,7 +9,7 @@ OWN_CAPABILITIES = ["BPF", "NET_ADMIN", "PERFMON", "SETUID", "SETGID", "CHOWN"]
 MOUNTS = {"bpffs": "/sys/fs/bpf", "state": "/var/lib/flowtally", "socket": "/run/flowtally",
           "tailscale": "/var/run/tailscale"}
 TYPES = {"bpffs": "Directory", "state": "DirectoryOrCreate", "socket": "DirectoryOrCreate",
-         "tailscale": "DirectoryOrCreate", "machine-id": "File"}
+         "tailscale": "DirectoryOrCreate"}
 
 
 def of_kind(objects, kind):
@@ -98,11 +98,11 @@ def volumes_and_mounts_agree(objects, _values):
 
 
 def host_paths_are_those_of_the_values(objects, values):
-    folders = {**values["hostPaths"], "machine-id": values["hostPaths"]["machineId"]}
+    folders = values["hostPaths"]
     faults = []
     volumes = {volume["name"]: volume for volume in pod(objects)["volumes"]}
     for name, kind in TYPES.items():
-        if values["detach"] and name != "bpffs" or not folders[name]:
+        if values["detach"] and name != "bpffs":
             continue
         if volumes.get(name, {}).get("hostPath") != {"path": folders[name], "type": kind}:
             faults.append(f"{name} is not {folders[name]} of the node as {kind}")
@@ -110,7 +110,7 @@ def host_paths_are_those_of_the_values(objects, values):
         for mount in one.get("volumeMounts", []):
             if mount["name"] in MOUNTS and mount["mountPath"] != MOUNTS[mount["name"]]:
                 faults.append(f"{mount['name']} is mounted at {mount['mountPath']} in {one['name']}")
-            if mount["name"] in ("tailscale", "machine-id", "config", "secrets") and not mount.get("readOnly"):
+            if mount["name"] in ("tailscale", "config", "secrets") and not mount.get("readOnly"):
                 faults.append(f"{one['name']} may write {mount['name']}")
     return faults
 

@@ -86,12 +86,6 @@ volumes:
     hostPath:
       path: {{ .Values.hostPaths.tailscale }}
       type: DirectoryOrCreate
-  {{- with .Values.hostPaths.machineId }}
-  - name: machine-id
-    hostPath:
-      path: {{ . }}
-      type: File
-  {{- end }}
   {{- with .Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -136,9 +130,4 @@ env:
 - name: tailscale
   mountPath: /var/run/tailscale
   readOnly: true
-{{- if .Values.hostPaths.machineId }}
-- name: machine-id
-  mountPath: /etc/machine-id
-  readOnly: true
-{{- end }}
 {{- end -}}
