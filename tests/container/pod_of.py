@@ -11,6 +11,8 @@ is done here:
 - --config replaces the configuration.
 - Probes are left out of the Pod, because podman runs them by systemd's timers: they are printed on stderr, one line
   `NAMEProbe: COMMAND` each, to be run by `podman exec`.
+- seccompProfile becomes the annotation that podman 4 knows.
+- The restart policy is "Never": whoever tests starts it anew.
 - Fields that say where a pod runs and that podman does not know are left out; those are named below, and any other field
   that is not known here is an error, so that nothing is left out unseen.
 """
@@ -27,6 +29,8 @@ import yaml
 CLUSTER_ONLY = {"serviceAccountName", "automountServiceAccountToken", "enableServiceLinks", "dnsPolicy", "priorityClassName",
                 "nodeSelector", "affinity", "tolerations", "imagePullSecrets"}
 KEPT = {"hostNetwork", "initContainers", "containers", "volumes", "terminationGracePeriodSeconds", "securityContext"}
+# Podman 4 knows the annotation that was before the field.
+SECCOMP = {"Unconfined": "unconfined", "RuntimeDefault": "runtime/default"}
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
@@ -126,8 +130,16 @@ def main():
         for probe in PROBES:
             if probe in container:
                 print(f"{probe}: {shlex.join(container.pop(probe)['exec']['command'])}", file=sys.stderr)
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": options.name, "labels": template["metadata"]["labels"]},
-           "spec": spec}
+    notes = {"io.podman.annotations.init.container.type": "always"}
+    for container in spec.get("initContainers", []) + spec["containers"]:
+        profile = container["securityContext"].get("seccompProfile", {}).get("type")
+        if profile:
+            notes[f"container.seccomp.security.alpha.kubernetes.io/{container['name']}"] = SECCOMP[profile]
+    # Podman starts an init container that has ended well again if the policy is a DaemonSet's "Always", and by default
+    # throws it away with its log.
+    spec["restartPolicy"] = "Never"
+    pod = {"apiVersion": "v1", "kind": "Pod",
+           "metadata": {"name": options.name, "labels": template["metadata"]["labels"], "annotations": notes}, "spec": spec}
     yaml.safe_dump(pod, sys.stdout, sort_keys=False)
 
 

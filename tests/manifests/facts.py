@@ -255,6 +255,12 @@ def the_agent_is_told_its_user(objects, values):
     return faults
 
 
+def what_removes_rests_then(objects, values):
+    one = container(objects, "flowtally")
+    waits = one["command"][:2] == ["flowtally", "stream"] and one.get("stdin") is True and one.get("tty") is True
+    return [] if waits == values["detach"] else ["a pod that removes does not rest, or one that counts does"]
+
+
 def an_update_replaces_and_never_adds(objects, values):
     strategy = daemon_set(objects)["spec"]["updateStrategy"]
     wanted = {"type": values["updateStrategy"]["type"]}

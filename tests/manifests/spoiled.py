@@ -51,6 +51,8 @@ SPOILS = [
     ("init_containers_come_in_order", lambda o: facts.pod(o)["initContainers"].reverse()),
     ("images_are_those_of_the_values", lambda o: flowtally(o).update(image="flowtally:latest")),
     ("the_agent_is_told_its_user", lambda o: flowtally(o).update(command=["flowtally", "run"])),
+    ("what_removes_rests_then",
+     lambda o: flowtally(o).update(command=["flowtally", "stream", "add", "detached", "-"], stdin=True, tty=True)),
     ("an_update_replaces_and_never_adds",
      lambda o: facts.daemon_set(o)["spec"]["updateStrategy"]["rollingUpdate"].update(maxSurge=1)),
 ]

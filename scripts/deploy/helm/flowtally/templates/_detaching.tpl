@@ -48,13 +48,14 @@ initContainers:
         mountPath: /node/socket
   {{- end }}
 containers:
-  # A DaemonSet's pods may not end, and the image has nothing but flowtally: this waits for a stream to be typed in, which
-  # nobody does, and costs nothing. That it is ready means that detach is done.
+  # A DaemonSet's pods may not end, and the image has nothing but flowtally: this waits at a terminal for a stream to be
+  # typed in, which nobody does, and costs nothing. That it is ready means that detach is done.
   - name: flowtally
     image: {{ include "flowtally.image" . }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
     command: [flowtally, stream, add, detached, "-"]
     stdin: true
+    tty: true
     securityContext:
       {{- include "flowtally.noRights" . | nindent 6 }}
       seccompProfile:
