@@ -5,16 +5,17 @@
 
 What stays: containers, their order, commands, variables, security contexts, mounts, network. What is the cluster's work
 is done here:
-- A ConfigMap or Secret volume becomes a folder below FOLDER with the files, owner and mode that a kubelet gives them (root
-  and fsGroup, the volume's defaultMode).
+- A ConfigMap or Secret volume becomes a folder below FOLDER with the files, owner and mode that a kubelet gives them
+  (root and fsGroup, the volume's defaultMode).
 - --folder puts a hostPath elsewhere. One that is DirectoryOrCreate is made, as a kubelet does it.
 - --config replaces the configuration.
 - Probes are left out of the Pod, because podman runs them by systemd's timers: they are printed on stderr, one line
   `NAMEProbe: COMMAND` each, to be run by `podman exec`.
+- The node is called this-node.
 - seccompProfile becomes the annotation that podman 4 knows.
 - The restart policy is "Never": whoever tests starts it anew.
-- Fields that say where a pod runs and that podman does not know are left out; those are named below, and any other field
-  that is not known here is an error, so that nothing is left out unseen.
+- Fields that say where a pod runs and that podman does not know are left out; those are named below, and any other
+  field that is not known here is an error, so that nothing is left out unseen.
 """
 import argparse
 import base64
@@ -26,11 +27,12 @@ import sys
 import yaml
 
 # Of the scheduler, the cluster's names and accounts.
-CLUSTER_ONLY = {"serviceAccountName", "automountServiceAccountToken", "enableServiceLinks", "dnsPolicy", "priorityClassName",
-                "nodeSelector", "affinity", "tolerations", "imagePullSecrets"}
+CLUSTER_ONLY = {"serviceAccountName", "automountServiceAccountToken", "enableServiceLinks", "dnsPolicy",
+                "priorityClassName", "nodeSelector", "affinity", "tolerations", "imagePullSecrets"}
 KEPT = {"hostNetwork", "initContainers", "containers", "volumes", "terminationGracePeriodSeconds", "securityContext"}
 # Podman 4 knows the annotation that was before the field.
 SECCOMP = {"Unconfined": "unconfined", "RuntimeDefault": "runtime/default"}
+NODE = "this-node"
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
@@ -127,6 +129,11 @@ def main():
         if options.image and container["name"] != "clean":
             container["image"] = options.image
         container["imagePullPolicy"] = "Never"
+        for variable in container.get("env", []):
+            if "valueFrom" in variable:
+                if variable.pop("valueFrom") != {"fieldRef": {"fieldPath": "spec.nodeName"}}:
+                    stop(f"the variable {variable['name']} comes from where podman has nothing")
+                variable["value"] = NODE
         for probe in PROBES:
             if probe in container:
                 print(f"{probe}: {shlex.join(container.pop(probe)['exec']['command'])}", file=sys.stderr)
@@ -139,7 +146,8 @@ def main():
     # throws it away with its log.
     spec["restartPolicy"] = "Never"
     pod = {"apiVersion": "v1", "kind": "Pod",
-           "metadata": {"name": options.name, "labels": template["metadata"]["labels"], "annotations": notes}, "spec": spec}
+           "metadata": {"name": options.name, "labels": template["metadata"]["labels"], "annotations": notes},
+           "spec": spec}
     yaml.safe_dump(pod, sys.stdout, sort_keys=False)
 
 

@@ -64,7 +64,7 @@ def manifest_text(helm, name, arguments):
     # Helm's own marks would be wrong here: who applies this has no helm.
     text = re.sub(r"^    (app.kubernetes.io/managed-by|helm.sh/chart): .*\n", "", answer.stdout, flags=re.MULTILINE)
     text = re.sub(r"^# Source: .*\n", "", text, flags=re.MULTILINE)
-    return ("# Rendered by scripts/manifests from scripts/deploy/helm/flowtally. docs/deploy-kubernetes.md tells how to use it.\n"
+    return ("# Rendered by scripts/manifests from the chart flowtally; docs/deploy-kubernetes.md tells how to use it\n"
             + text.rstrip() + "\n")
 
 
@@ -214,14 +214,13 @@ def ask_program(where, binary, objects, values):
         return
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(folder)
-        names = set(values["secrets"]) | set(re.findall(rf"{SECRETS}/([\w.-]+)",
-                                                         facts.of_kind(objects, "ConfigMap")[0]["data"]["flowtally.yaml"]))
-        for name in names:
+        text = facts.of_kind(objects, "ConfigMap")[0]["data"]["flowtally.yaml"]
+        for name in set(values["secrets"]) | set(re.findall(rf"{SECRETS}/([\w.-]+)", text)):
             (place / name).write_text("secret")
             (place / name).chmod(0o600)
-        (place / "flowtally.yaml").write_text(
-            facts.of_kind(objects, "ConfigMap")[0]["data"]["flowtally.yaml"].replace(SECRETS, folder))
-        variables = {one["name"]: one.get("value", "value") for one in facts.container(objects, "flowtally").get("env", [])}
+        (place / "flowtally.yaml").write_text(text.replace(SECRETS, folder))
+        env = facts.container(objects, "flowtally").get("env", [])
+        variables = {one["name"]: one.get("value", "value") for one in env}
         answer = subprocess.run([binary, "config", "check", str(place / "flowtally.yaml")],
                                 env=variables, capture_output=True, text=True, check=False)
         if answer.returncode != 0:
@@ -269,8 +268,8 @@ def main():
     if faults:
         return 1
     asked = "" if options.binary else "; no program to ask"
-    print(f"manifests: {files} files {'agree' if options.check else 'written'}, {accepted} renderings valid for Kubernetes "
-          f"{', '.join(VERSIONS)}, {refused} wrong values refused{asked}")
+    print(f"manifests: {files} files {'agree' if options.check else 'written'}, {accepted} renderings valid for "
+          f"Kubernetes {', '.join(VERSIONS)}, {refused} wrong values refused{asked}")
     return 0
 
 
