@@ -64,7 +64,7 @@ def manifest_text(helm, name, arguments):
     # Helm's own marks would be wrong here: who applies this has no helm.
     text = re.sub(r"^    (app.kubernetes.io/managed-by|helm.sh/chart): .*\n", "", answer.stdout, flags=re.MULTILINE)
     text = re.sub(r"^# Source: .*\n", "", text, flags=re.MULTILINE)
-    return ("# Rendered by scripts/manifests from the chart flowtally; docs/deploy-kubernetes.md tells how to use it\n"
+    return ("# Rendered by scripts/manifests from the chart flowtally; docs/deploy-kubernetes.md tells how to use it.\n"
             + text.rstrip() + "\n")
 
 
