@@ -211,7 +211,8 @@ def probes_ask_over_the_socket(objects, values):
             if probe is not None:
                 faults.append(f"{name} asks an agent that is not there")
             continue
-        wanted = {"exec": {"command": ["flowtally", "status", "--json"]}, **values["probes"][name]}
+        asks = "--ready" if name == "readiness" else "--healthy"
+        wanted = {"exec": {"command": ["flowtally", "status", asks]}, **values["probes"][name]}
         if probe != wanted:
             faults.append(f"the probe {name} is {probe}")
     return faults

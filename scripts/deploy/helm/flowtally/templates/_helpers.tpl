@@ -91,8 +91,8 @@ runAsGroup: {{ int .Values.group }}
 
 {{- define "flowtally.probe" -}}
 exec:
-  command: [flowtally, status, --json]
-{{ toYaml . }}
+  command: [flowtally, status, {{ .asks }}]
+{{ toYaml .timing }}
 {{- end -}}
 
 {{/* Labels and annotations of pods may not be those by which the chart finds its own. */}}

@@ -47,11 +47,11 @@ containers:
       {{- toYaml . | nindent 6 }}
     {{- end }}
     startupProbe:
-      {{- include "flowtally.probe" .Values.probes.startup | nindent 6 }}
+      {{- include "flowtally.probe" (dict "asks" "--healthy" "timing" .Values.probes.startup) | nindent 6 }}
     livenessProbe:
-      {{- include "flowtally.probe" .Values.probes.liveness | nindent 6 }}
+      {{- include "flowtally.probe" (dict "asks" "--healthy" "timing" .Values.probes.liveness) | nindent 6 }}
     readinessProbe:
-      {{- include "flowtally.probe" .Values.probes.readiness | nindent 6 }}
+      {{- include "flowtally.probe" (dict "asks" "--ready" "timing" .Values.probes.readiness) | nindent 6 }}
     volumeMounts:
       {{- include "flowtally.configMounts" . | nindent 6 }}
       {{- include "flowtally.hostMounts" . | nindent 6 }}
