@@ -46,9 +46,10 @@ std::string joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
-ExitCode status(const AskOptions& options) {
+ExitCode status(const StatusOptions& options) {
   return with_console([&](cli::Console& console) {
-    return cli::show_status({.socket = options.socket, .json = options.json}, console);
+    return cli::show_status({.what = options.what, .socket = options.ask.socket, .json = options.ask.json},
+                            console);
   });
 }
 

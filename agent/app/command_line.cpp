@@ -186,6 +186,19 @@ void add_ask(CLI::App& app, AskOptions& options) {
   app.add_flag("--json", options.json, "the agent's answer as it is");
 }
 
+void add_status(CLI::App& app, StatusOptions& options) {
+  using What = cli::StatusOptions::What;
+  add_ask(app, options.ask);
+  CLI::Option* const healthy = app.add_flag_callback(
+      "--healthy", [&options] { options.what = What::kHealthy; },
+      "succeed only while windows are drained; for probes that restart it");
+  CLI::Option* const ready = app.add_flag_callback(
+      "--ready", [&options] { options.what = What::kReady; },
+      "succeed only while flows are counted, or the interface is waited for, and the journal can be written");
+  healthy->excludes("--json");
+  ready->excludes("--json")->excludes(healthy);
+}
+
 void add_tail(CLI::App& app, TailOptions& options) {
   add_filter(app, options.filter);
   add_socket(app, options.socket);
@@ -309,6 +322,7 @@ ExitCode run_command_line(int argc, char** argv) {
   CheckOptions check_options;
   DetachOptions detach_options;
   AskOptions ask_options;
+  StatusOptions status_options;
   TailOptions tail_options;
   QueryOptions query_options;
   cli::ConfigurationOptions config_options;
@@ -334,7 +348,7 @@ ExitCode run_command_line(int argc, char** argv) {
   add_demo(*demo_command, demo_options);
   add_check(*check_command, check_options);
   add_detach(*detach_command, detach_options);
-  add_ask(*status_command, ask_options);
+  add_status(*status_command, status_options);
   add_ask(*peers_command, ask_options);
   add_tail(*tail_command, tail_options);
   add_query(*query_command, query_options);
@@ -360,7 +374,7 @@ ExitCode run_command_line(int argc, char** argv) {
   if (demo_command->parsed()) return demo(demo_options);
   if (check_command->parsed()) return check(check_options);
   if (detach_command->parsed()) return detach(detach_options);
-  if (status_command->parsed()) return status(ask_options);
+  if (status_command->parsed()) return status(status_options);
   if (query_command->parsed()) return query(std::move(query_options));
   if (tail_command->parsed()) return tail(tail_options);
   if (peers_command->parsed()) return peers(ask_options);

@@ -83,6 +83,11 @@ struct AskOptions {
   bool json = false;
 };
 
+struct StatusOptions {
+  AskOptions ask{};
+  cli::StatusOptions::What what = cli::StatusOptions::What::kAll;
+};
+
 struct TailOptions {
   std::string socket = kSocketPath;
   std::vector<std::string> filter;  ///< its words; none: everything
@@ -104,7 +109,7 @@ struct QueryOptions {
 /// Takes off everything that runs which are over have left in the kernel.
 [[nodiscard]] ExitCode detach(const DetachOptions& options);
 [[nodiscard]] ExitCode version();
-[[nodiscard]] ExitCode status(const AskOptions& options);
+[[nodiscard]] ExitCode status(const StatusOptions& options);
 [[nodiscard]] ExitCode peers(const AskOptions& options);
 [[nodiscard]] ExitCode tail(const TailOptions& options);
 [[nodiscard]] ExitCode query(QueryOptions options);

@@ -14,9 +14,11 @@
 namespace flowtally::cli {
 
 struct StatusOptions {
+  enum class What : std::uint8_t { kAll, kHealthy, kReady } what = What::kAll;
   std::string socket{};
-  bool json = false;  ///< the agent's own answer
+  bool json = false;  ///< of kAll: the agent's own answer
 };
+/// With kHealthy and kReady kFailed, and what is wrong said, where the agent says that it is not.
 [[nodiscard]] Outcome show_status(const StatusOptions& options, Console& console);
 
 struct PeersOptions {

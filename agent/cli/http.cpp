@@ -85,6 +85,8 @@ Error refusal(long status, std::string_view body, const std::string& path) {
                  fmt::format("what listens on the socket answered with status {}", status))
         .advise("Give the socket of `flowtally run` with --socket");
   }
+  // These two judge; elsewhere 503 means that all places are taken.
+  if (status == 503 && (path == "/healthz" || path == "/readyz")) return {ErrorCode::kIo, said};
   if (status == 503) return Error(ErrorCode::kResource, "the agent is busy: " + said).advise("Try again");
   if (status == 400) return {ErrorCode::kInvalidArgument, said};
   if (status == 403) return {ErrorCode::kPermission, said};

@@ -3,6 +3,7 @@
 
 #include "cli/ask.hpp"
 #include "cli/commands.hpp"
+#include "cli/human.hpp"
 #include "cli/status_text.hpp"
 #include "record/parse.hpp"
 
@@ -42,9 +43,25 @@ std::optional<LiveRate> live_rate(HttpClient& client) {
   return rate;
 }
 
+/// For probes: the agent's own judgement, in its words.
+Outcome show_judgement(const std::string& socket, const std::string& path, Console& console) {
+  auto body = ask(socket, {.path = path}, console);
+  if (!body) return body.error();
+  JsonDocument judgement;
+  if (auto read = judgement.read(*body); !read) {
+    console.say(read.error().text());
+    return Outcome::kFailed;
+  }
+  console.print(printable(judgement.text("/message")) + "\n");
+  return judge_output(console);
+}
+
 }  // namespace
 
 Outcome show_status(const StatusOptions& options, Console& console) {
+  using What = StatusOptions::What;
+  if (options.what != What::kAll)
+    return show_judgement(options.socket, options.what == What::kHealthy ? "/healthz" : "/readyz", console);
   auto body = ask(options.socket, {.path = "/api/v1/status"}, console);
   if (!body) return body.error();
   if (options.json) {

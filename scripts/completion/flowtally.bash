@@ -37,7 +37,8 @@ _flowtally() {
       run) words="--config --user --admin-group --interface --interval --state-dir --retain-size --retain-age --fsync --output --no-journal --socket
         --socket-group --listen --token-file --fresh --node-id --max-flows --bpffs --attach --duration --no-exclude
         --no-accounting --tailscaled-socket --identity --log-exit-flows --no-physical --underlay --help" ;;
-      status | peers) words="--socket --json --help" ;;
+      status) words="--socket --json --healthy --ready --help" ;;
+      peers) words="--socket --json --help" ;;
       query) words="--since --start --end --group-by --sort --limit --output --json --socket --state-dir --help" ;;
       tail) words="--socket --json --help" ;;
       detach) words="--wait --bpffs --help" ;;

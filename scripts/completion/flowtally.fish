@@ -50,6 +50,8 @@ complete -c flowtally -n '__fish_seen_subcommand_from run' -l underlay -x -a '(c
 
 complete -c flowtally -n '__fish_seen_subcommand_from status' -l socket -r -F -d 'Socket of the agent'
 complete -c flowtally -n '__fish_seen_subcommand_from status' -l json -d 'The answer of the agent as it is'
+complete -c flowtally -n '__fish_seen_subcommand_from status' -l healthy -d 'Succeed only while windows are drained'
+complete -c flowtally -n '__fish_seen_subcommand_from status' -l ready -d 'Succeed only while flows are counted'
 
 complete -c flowtally -n '__fish_seen_subcommand_from query' -a 'and or not proto src dst host port sport dport bytes packets node peer user tag class'
 complete -c flowtally -n '__fish_seen_subcommand_from query' -l since -x -a '15m 1h 1d' -d 'From so long ago on'

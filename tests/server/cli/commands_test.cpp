@@ -73,6 +73,32 @@ TEST_CASE("status is a page, and the agent's own JSON where that is asked for", 
   CHECK_THAT(json.printed(), StartsWith("{\"version\":\"0.test\""));
 }
 
+TEST_CASE("a probe succeeds with a healthy agent and a ready one, and fails in the agent's words",
+          "[server]") {
+  using What = cli::StatusOptions::What;
+  struct Case {
+    What what;
+    std::string answer;
+    Outcome outcome;
+    std::string said;
+  };
+  const auto row =
+      GENERATE(Case{What::kHealthy, answer("200 OK", "{\"message\":\"ok\"}"), Outcome::kDone, ""},
+               Case{What::kReady, answer("200 OK", "{\"message\":\"ready\"}"), Outcome::kDone, ""},
+               Case{What::kHealthy, answer("503 No", "{\"message\":\"nothing was drained for 60 s\"}"),
+                    Outcome::kFailed, "nothing was drained for 60 s\n"},
+               Case{What::kReady, answer("503 No", "{\"message\":\"tailscale0 is not counted: x\"}"),
+                    Outcome::kFailed, "tailscale0 is not counted: x\n"});
+  const TempDir folder;
+  const std::string path = folder.path.string() + "/s.sock";
+  const Stranger stranger(path, {row.answer});
+  Terminal probe;
+  CHECK(cli::show_status({.what = row.what, .socket = path}, probe.console) == row.outcome);
+  CHECK_THAT(probe.said(), Catch::Matchers::EndsWith(row.said));
+  CHECK(probe.said().find("busy") == std::string::npos);
+  CHECK(probe.printed().empty() == (row.outcome != Outcome::kDone));
+}
+
 TEST_CASE("the status says what passes now, by the window that is being counted", "[server]") {
   const TempDir folder;
   const std::string path = folder.path.string() + "/s.sock";

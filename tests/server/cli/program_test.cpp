@@ -28,6 +28,8 @@ Ended run_program(const std::vector<std::string>& arguments) {
 TEST_CASE("each command answers with 0", "[server]") {
   const Agent agent;
   CHECK(run_program({"status", "--socket", agent.socket}).code == 0);
+  CHECK(run_program({"status", "--socket", agent.socket, "--healthy"}).out == "ok\n");
+  CHECK(run_program({"status", "--socket", agent.socket, "--ready"}).code == 0);
   CHECK(run_program({"peers", "--socket", agent.socket, "--json"}).code == 0);
   const Ended rows = run_program(
       {"query", "--socket", agent.socket, "--limit", "1", "--output", "csv", "tcp", "and", "port", "443"});
@@ -56,6 +58,7 @@ TEST_CASE("a question that cannot be asked ends with 2, one that nobody answers 
   CHECK(wrong.code == 2);
   CHECK_THAT(wrong.err, ContainsSubstring("table, json, ndjson or csv"));
   CHECK(run_program({"query", "prto tcp"}).code == 2);
+  CHECK(run_program({"status", "--healthy", "--ready"}).code == 2);
   CHECK(run_program({"query", "--json", "--output", "csv"}).code == 2);
   CHECK(run_program({"query", "--since", "1h", "--start", "today"}).code == 2);
   for (const char* const command : {"status", "query", "tail", "peers"}) {
