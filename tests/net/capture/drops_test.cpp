@@ -168,7 +168,8 @@ TEST_CASE(
   CHECK(windows > 20);
   CHECK(dropped.tx_packets > 10000);
   // A packet that waited in the queue over a flip may be late: then it is in the record of the window before.
-  CHECK(late.tx_packets <= windows * 2);
+  // Those are few, unless the CPU that empties the queue is itself kept waiting, as that of a VM may be.
+  CHECK(late.tx_packets <= windows * 2 + dropped.tx_packets / 1000);
   CHECK(minus(minus(hook, dropped), late) == wire.totals().all);
   FlowSums expected;
   add(expected, wire.flows());
