@@ -68,7 +68,7 @@ base::Result<std::unique_ptr<CapturerProcess>> CapturerProcess::start() {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return fail(Error::from_errno(errno, "make the channel to the capturer"));
   base::UniqueFd ours(ends[0]);
-  base::UniqueFd its(ends[1]);
+  const base::UniqueFd its(ends[1]);
   base::UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake.valid())
     return fail(Error::from_errno(errno, "make the descriptor by which the capturer wakes us"));
