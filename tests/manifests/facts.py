@@ -6,7 +6,9 @@ every rendering, and shows with spoiled renderings that each can fail.
 import re
 
 OWN_CAPABILITIES = ["BPF", "NET_ADMIN", "PERFMON", "SETUID", "SETGID", "CHOWN"]
-MOUNTS = {"bpffs": "/sys/fs/bpf", "state": "/var/lib/flowtally", "socket": "/run/flowtally",
+# Where pins are made, in the container: see what AppArmor forbids below.
+BPFFS = "/bpf"
+MOUNTS = {"bpffs": BPFFS, "state": "/var/lib/flowtally", "socket": "/run/flowtally",
           "tailscale": "/var/run/tailscale"}
 TYPES = {"bpffs": "Directory", "state": "DirectoryOrCreate", "socket": "DirectoryOrCreate",
          "tailscale": "DirectoryOrCreate"}
@@ -42,6 +44,8 @@ def only_what_is_needed_is_there(objects, values):
         wanted.add("ServiceAccount")
     if values["namespace"]["create"]:
         wanted.add("Namespace")
+    if values["resourceQuota"]["create"]:
+        wanted.add("ResourceQuota")
     kinds = [thing["kind"] for thing in objects]
     return [] if sorted(kinds) == sorted(wanted) else [f"kinds are {sorted(kinds)}, wanted {sorted(wanted)}"]
 
@@ -77,6 +81,19 @@ def the_pod_is_the_nodes(objects, values):
             faults.append(f"{key} are not those of the values")
     if spec.get("priorityClassName", "") != values["priorityClassName"]:
         faults.append("another priority")
+    return faults
+
+
+def a_quota_allows_the_priority(objects, values):
+    faults = []
+    for quota in of_kind(objects, "ResourceQuota"):
+        wanted = {"scopeName": "PriorityClass", "operator": "In", "values": [pod(objects).get("priorityClassName")]}
+        if quota["spec"].get("scopeSelector") != {"matchExpressions": [wanted]}:
+            faults.append(f"the quota is for {quota['spec'].get('scopeSelector')}")
+        if quota["spec"].get("hard") != {"pods": "1G"}:
+            faults.append(f"the quota limits {quota['spec'].get('hard')}")
+    if not values["priorityClassName"] and "priorityClassName" in pod(objects):
+        faults.append("a priority that nobody asked for: clusters with a quota for it would admit no pod")
     return faults
 
 
@@ -151,9 +168,45 @@ def what_touches_no_kernel_has_no_right(objects, values):
         context = one["securityContext"]
         if (context.get("privileged") or context.get("allowPrivilegeEscalation") is not False
                 or context.get("capabilities") != {"drop": ["ALL"]} or context.get("runAsNonRoot") is not True
-                or context.get("runAsUser") != values["user"]):
+                or context.get("runAsUser") != values["user"]
+                or context.get("seccompProfile") != {"type": "RuntimeDefault"}):
             faults.append(f"{one['name']} has rights")
     return faults
+
+
+def apparmor_lets_pins_be_made(objects, _values):
+    """The default profiles of Docker, containerd and podman have `deny /sys/fs/[^c]*/** wklx`."""
+    faults = []
+    for one in containers(objects):
+        command = one["command"]
+        if "bpffs" not in [mount["name"] for mount in one.get("volumeMounts", [])]:
+            continue
+        if command[2:4] != ["--bpffs", BPFFS]:
+            faults.append(f"{one['name']} is not told where the BPF file system is: {command}")
+        for mount in one["volumeMounts"]:
+            if mount["name"] == "bpffs" and (mount["mountPath"] + "/").startswith("/sys/"):
+                faults.append(f"{one['name']} may make no pins in {mount['mountPath']}")
+    if not any(mount["name"] == "bpffs" for one in containers(objects) for mount in one.get("volumeMounts", [])):
+        faults.append("nobody has the BPF file system")
+    return faults
+
+
+def whoever_reads_the_configuration_has_its_files(objects, values):
+    """What comes by extraVolumes too: a secret from a CSI driver, certificates."""
+    if values["detach"]:
+        return []
+    faults = []
+    for name in ("config", "flowtally"):
+        mounts = container(objects, name)["volumeMounts"]
+        faults += [f"{name} has not {wanted['name']} at {wanted['mountPath']}"
+                   for wanted in values["extraVolumeMounts"] if wanted not in mounts]
+    return faults
+
+
+def every_container_has_its_limits(objects, values):
+    """A ResourceQuota of the namespace that asks for limits asks every container, those that come first too."""
+    return [f"{one['name']} has the resources {one.get('resources')}" for one in containers(objects)
+            if one.get("resources", {}) != values["resources"]]
 
 
 def files_are_for_the_agent_and_nobody_else(objects, values):
@@ -242,10 +295,11 @@ def images_are_those_of_the_values(objects, values):
 
 def the_agent_is_told_its_user(objects, values):
     user = f"{values['user']}:{values['group']}"
-    wanted = {"flowtally": ["flowtally", "run", "--user", user], "check": ["flowtally", "check", "--user", user],
+    wanted = {"flowtally": ["flowtally", "run", "--bpffs", BPFFS, "--user", user],
+              "check": ["flowtally", "check", "--bpffs", BPFFS, "--user", user],
               "config": ["flowtally", "config", "check"]}
     if values["detach"]:
-        wanted = {"detach": ["flowtally", "detach", "--wait", values["detachWait"]]}
+        wanted = {"detach": ["flowtally", "detach", "--bpffs", BPFFS, "--wait", values["detachWait"]]}
     faults = []
     for name, command in wanted.items():
         one = container(objects, name)
@@ -258,8 +312,9 @@ def the_agent_is_told_its_user(objects, values):
 
 def what_removes_rests_then(objects, values):
     one = container(objects, "flowtally")
-    waits = one["command"][:2] == ["flowtally", "stream"] and one.get("stdin") is True and one.get("tty") is True
-    return [] if waits == values["detach"] else ["a pod that removes does not rest, or one that counts does"]
+    if (one["command"] == ["flowtally", "pause"]) != values["detach"]:
+        return ["a pod that removes does not rest, or one that counts does"]
+    return ["nobody types anything"] if one.get("stdin") or one.get("tty") else []
 
 
 def an_update_replaces_and_never_adds(objects, values):

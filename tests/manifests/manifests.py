@@ -14,6 +14,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 import kubernetes_validate
@@ -26,9 +27,14 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CHART = ROOT / "scripts/deploy/helm/flowtally"
 MANIFESTS = ROOT / "scripts/deploy/kubernetes"
+DOCS = ROOT / "docs/deploy-kubernetes.md"
+# What has to be given, whatever else is.
+NEEDED = HERE / "needed.yaml"
 VARIANTS = ("capabilities", "privileged")
+# Nobody can own a name in .invalid (RFC 2606): whoever forgets to put a registry there pulls nothing.
+PLACEHOLDER = "registry.invalid/"
 VERSIONS = ("1.25", "1.31", kubernetes_validate.latest_version())
-SECRETS = "/etc/flowtally/secrets"
+FILES = "/etc/flowtally"
 
 faults = []
 
@@ -52,8 +58,9 @@ class Helm:
 def rendered_files():
     """Each manifest that is committed, and the values it is of."""
     for variant in VARIANTS:
-        yield f"{variant}.yaml", ["--set", f"variant={variant},namespace.create=true"]
-        yield f"{variant}-detach.yaml", ["--set", f"variant={variant},namespace.create=true,detach=true"]
+        common = f"variant={variant},namespace.create=true,image.repository={PLACEHOLDER}flowtally"
+        yield f"{variant}.yaml", ["--set", common]
+        yield f"{variant}-detach.yaml", ["--set", f"{common},detach=true"]
 
 
 def manifest_text(helm, name, arguments):
@@ -69,12 +76,16 @@ def manifest_text(helm, name, arguments):
 
 
 def values_of(file, variant):
-    """The chart's values with those of the file over them, as helm lays them: maps by keys, all else whole."""
+    """The chart's values with those of the file over them, as helm lays them: maps by keys, all else whole, and null
+    takes away what holds by default."""
     def over(below, above):
         if isinstance(below, dict) and isinstance(above, dict):
-            return {**below, **{key: over(below.get(key), value) for key, value in above.items()}}
+            both = {**below, **{key: over(below.get(key), value) for key, value in above.items()}}
+            return {key: value for key, value in both.items() if value is not None or key not in below}
         return above
-    values = over(yaml.safe_load((CHART / "values.yaml").read_text()), yaml.safe_load(file.read_text()))
+    values = {}
+    for part in (CHART / "values.yaml", NEEDED, file):
+        values = over(values, yaml.safe_load(part.read_text()))
     values["variant"] = variant
     values["appVersion"] = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
     return values
@@ -96,7 +107,7 @@ def check_accepted(helm, binary):
     for file in files:
         for variant in VARIANTS:
             where = f"{file.relative_to(ROOT)} ({variant})"
-            arguments = ["--values", str(file), "--set", f"variant={variant}"]
+            arguments = ["--values", str(NEEDED), "--values", str(file), "--set", f"variant={variant}"]
             lint = helm.run("lint", "--strict", "--quiet", str(CHART), *arguments)
             if lint.returncode != 0:
                 fault(where, f"helm lint: {lint.stdout.strip()}{lint.stderr.strip()}")
@@ -116,11 +127,15 @@ def check_accepted(helm, binary):
     return count
 
 
-def check_controls(helm):
+def check_controls(helm, binary):
     """That what is checked can fail."""
+    for command in ("rest", "config chek", "run --bpff"):
+        if binary and not unknown_in(binary, ["flowtally", *command.split()]):
+            fault("control", f"a program that has no `{command}` is taken for one that has")
     file = HERE / "accepted/sinks.yaml"
+    given = ["--values", str(NEEDED), "--values", str(file)]
     for variant in VARIANTS:
-        answer = helm.template("--values", str(file), "--set", f"variant={variant}")
+        answer = helm.template(*given, "--set", f"variant={variant}")
         objects = [thing for thing in yaml.safe_load_all(answer.stdout) if thing]
         for name in spoiled.undetected(objects, values_of(file, variant)):
             fault("spoiled.py", f"{name} does not see that a rendering is spoiled ({variant})")
@@ -135,7 +150,7 @@ def check_controls(helm):
     # A changed configuration or secret has to be another pod, or nobody would read it.
     for key, changed in (("config", "config.capture.interval=1h"), ("secrets", "secrets.splunk-token=other")):
         before, after = (facts.daemon_set([thing for thing in yaml.safe_load_all(
-            helm.template("--values", str(file), *more).stdout) if thing]) for more in ([], ["--set", changed]))
+            helm.template(*given, *more).stdout) if thing]) for more in ([], ["--set", changed]))
         notes = [thing["spec"]["template"]["metadata"]["annotations"] for thing in (before, after)]
         if notes[0][f"checksum/{key}"] == notes[1][f"checksum/{key}"]:
             fault("control", f"changed {key} would restart no pod")
@@ -146,12 +161,13 @@ def check_refused(helm):
     for file in files:
         where = str(file.relative_to(ROOT))
         wanted = file.read_text().splitlines()[0].removeprefix("# says: ")
-        answer = helm.template("--values", str(file))
+        answer = helm.template("--values", str(NEEDED), "--values", str(file))
+        by_us = ("values don't meet the specifications of the schema", "execution error at (flowtally/templates/")
         if answer.returncode == 0:
             fault(where, "is taken")
-        elif "values don't meet the specifications of the schema" not in answer.stderr or wanted not in answer.stderr:
+        elif not any(said in answer.stderr for said in by_us) or wanted not in answer.stderr:
             fault(where, f"is refused, but not for {wanted!r}: {answer.stderr.strip()}")
-    answer = helm.template(version="1.24")
+    answer = helm.template("--values", str(NEEDED), version="1.24")
     if "requires kubeVersion" not in answer.stderr:
         fault("Chart.yaml", "a Kubernetes that is too old is not refused")
     return len(files)
@@ -181,7 +197,7 @@ def check_words():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     if chart["appVersion"] != version.group(1):
         fault("Chart.yaml", f"appVersion is {chart['appVersion']}, the program's is {version.group(1)}")
-    table = (ROOT / "docs/deploy-kubernetes.md").read_text()
+    table = DOCS.read_text()
     for name in values:
         if not re.search(rf"^\| `{name}[`.]", table, re.MULTILINE):
             fault("docs/deploy-kubernetes.md", f"the table of values has no {name}")
@@ -196,29 +212,38 @@ def commented(lines, number):
     return number + 1 < len(lines) and lines[number + 1].startswith("  #")
 
 
+def unknown_in(binary, command):
+    """What of the command the program does not have. Before --help it takes any word: its page tells what it took."""
+    words = " ".join(command[1:3] if command[1] == "config" else command[1:2])
+    page = subprocess.run([binary, *words.split(), "--help"], capture_output=True, text=True, check=False).stdout
+    if not re.search(rf"^Usage: flowtally {words}( \[|$)", page, re.MULTILINE):
+        return [words]
+    return [f"{words} {option}" for option in command if option.startswith("--")
+            and not re.search(rf"(^|[\s,]){option}\b", page)]
+
+
 def ask_program(where, binary, objects, values):
-    """Has the program these options, and does it take this configuration?"""
+    """Has the program these commands and options, and does it take this configuration?"""
     commands = [one["command"] for one in facts.containers(objects) if one["command"][0] == "flowtally"]
     commands += [one[probe]["exec"]["command"] for one in facts.containers(objects) for probe in
                  ("startupProbe", "livenessProbe", "readinessProbe") if probe in one]
-    for command in commands:
-        words = [word for word in command[1:] if re.fullmatch(r"[a-z]+", word) and word != "detached"]
-        words = words[:2] if words[0] in ("config", "stream") else words[:1]
-        page = subprocess.run([binary, *words, "--help"], capture_output=True, text=True, check=False)
-        if page.returncode != 0:
-            fault(where, f"the program has no {' '.join(words)}")
-        for option in (word for word in command if word.startswith("--")):
-            if not re.search(rf"(^|[\s,]){option}\b", page.stdout):
-                fault(where, f"the program has no {' '.join(words)} {option}")
+    for unknown in (what for command in commands for what in unknown_in(binary, command)):
+        fault(where, f"the program has no {unknown}")
     if values["detach"]:
         return
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(folder)
         text = facts.of_kind(objects, "ConfigMap")[0]["data"]["flowtally.yaml"]
-        for name in set(values["secrets"]) | set(re.findall(rf"{SECRETS}/([\w.-]+)", text)):
-            (place / name).write_text("secret")
-            (place / name).chmod(0o600)
-        (place / "flowtally.yaml").write_text(text.replace(SECRETS, folder))
+        # Files are there only where `config` has something mounted.
+        mounts = [mount["mountPath"] for mount in facts.container(objects, "config")["volumeMounts"]]
+        for name in set(re.findall(rf"{FILES}/([\w./-]+)", text)):
+            file = place / name
+            if not any(at != FILES and f"{FILES}/{name}".startswith(at + "/") for at in mounts):
+                continue
+            file.parent.mkdir(exist_ok=True)
+            file.write_text("secret")
+            file.chmod(0o600)
+        (place / "flowtally.yaml").write_text(text.replace(FILES, folder))
         env = facts.container(objects, "flowtally").get("env", [])
         variables = {one["name"]: one.get("value", "value") for one in env}
         answer = subprocess.run([binary, "config", "check", str(place / "flowtally.yaml")],
@@ -248,6 +273,38 @@ def write_or_compare(helm, check):
     return len(wanted)
 
 
+def check_package(helm):
+    """The chart can be packed, and who has nothing but the package finds what it is and its license."""
+    with tempfile.TemporaryDirectory() as folder:
+        answer = helm.run("package", str(CHART), "--destination", folder)
+        packed = list(pathlib.Path(folder).glob("*.tgz"))
+        if answer.returncode != 0 or len(packed) != 1:
+            fault("helm package", answer.stdout.strip() + answer.stderr.strip())
+            return
+        readme = helm.run("show", "readme", str(packed[0])).stdout
+        if readme.strip() != (CHART / "README.md").read_text().strip():
+            fault("helm show readme", "does not show the chart's README.md")
+        with tarfile.open(packed[0]) as archive:
+            names = set(archive.getnames())
+            text = archive.extractfile("flowtally/LICENSE").read() if "flowtally/LICENSE" in names else b""
+        if text != (ROOT / "LICENSE").read_bytes():
+            fault("LICENSE", "the chart's is not the repository's")
+        wanted = {f"flowtally/{file.relative_to(CHART)}" for file in CHART.rglob("[!.]*") if file.is_file()}
+        if names != wanted:
+            fault("helm package", f"has {sorted(names ^ wanted)} too much or too little")
+
+
+def check_placeholder():
+    """The committed manifests pull nothing until somebody puts a registry there, which the docs tell how to do."""
+    for file in sorted(MANIFESTS.glob("*.yaml")):
+        for image in re.findall(r"image: (\S+)", file.read_text()):
+            if not image.startswith(PLACEHOLDER):
+                fault(file.name, f"could be pulled from somewhere by mistake: {image}")
+    lines = re.findall(r"^    sed '(s\|.*?)' scripts/deploy/kubernetes/", DOCS.read_text(), re.MULTILINE)
+    if len(lines) != 2 or set(lines) != {f"s|{PLACEHOLDER}|REGISTRY/|"}:
+        fault("docs/deploy-kubernetes.md", f"does not replace {PLACEHOLDER}: {lines}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--helm", required=True)
@@ -255,13 +312,15 @@ def main():
     parser.add_argument("--binary")
     options = parser.parse_args()
     helm = Helm(options.helm)
-    lint = helm.run("lint", "--strict", str(CHART))
+    lint = helm.run("lint", "--strict", str(CHART), "--values", str(NEEDED))
     if lint.returncode != 0:
         fault("helm lint", lint.stdout.strip() + lint.stderr.strip())
     check_words()
     files = write_or_compare(helm, options.check)
+    check_placeholder()
+    check_package(helm)
     accepted = check_accepted(helm, options.binary)
-    check_controls(helm)
+    check_controls(helm, options.binary)
     refused = check_refused(helm)
     for text in faults:
         print(f"manifests: {text}", file=sys.stderr)

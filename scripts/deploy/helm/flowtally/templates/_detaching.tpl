@@ -1,17 +1,18 @@
 {{/* The rest of the pod that removes, with the image's one program. */}}
 {{- define "flowtally.detaching" -}}
-# There is nothing to end in good order, and what rests does not hear SIGTERM.
-terminationGracePeriodSeconds: 1
 initContainers:
   - name: detach
     image: {{ include "flowtally.image" . }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
-    command: [flowtally, detach, --wait, {{ .Values.detachWait | quote }}]
+    command: [flowtally, detach, --bpffs, {{ include "flowtally.bpffs" . }}, --wait, {{ .Values.detachWait | quote }}]
     securityContext:
       {{- include "flowtally.rights" . | nindent 6 }}
+    {{- with include "flowtally.resources" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
     volumeMounts:
       - name: bpffs
-        mountPath: /sys/fs/bpf
+        mountPath: {{ include "flowtally.bpffs" . }}
   {{- if .Values.detachCleaner }}
   - name: clean
     image: {{ .Values.detachCleaner }}
@@ -34,6 +35,8 @@ initContainers:
         drop: [ALL]
         # The folders are another user's.
         add: [DAC_OVERRIDE]
+      seccompProfile:
+        type: RuntimeDefault
       {{- with .Values.seLinuxOptions }}
       seLinuxOptions:
         {{- toYaml . | nindent 8 }}
@@ -41,6 +44,9 @@ initContainers:
       {{- end }}
       readOnlyRootFilesystem: true
       runAsUser: 0
+    {{- with include "flowtally.resources" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
     volumeMounts:
       - name: state-parent
         mountPath: /node/state
@@ -48,21 +54,15 @@ initContainers:
         mountPath: /node/socket
   {{- end }}
 containers:
-  # A DaemonSet's pods may not end, and the image has nothing but flowtally: this waits at a terminal for a stream to be
-  # typed in, which nobody does, and costs nothing. That it is ready means that detach is done.
+  # A DaemonSet's pods may not end. That this one is ready means that detach is done.
   - name: flowtally
     image: {{ include "flowtally.image" . }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
-    command: [flowtally, stream, add, detached, "-"]
-    stdin: true
-    tty: true
+    command: [flowtally, pause]
     securityContext:
       {{- include "flowtally.noRights" . | nindent 6 }}
-      seccompProfile:
-        type: RuntimeDefault
-    {{- with .Values.resources }}
-    resources:
-      {{- toYaml . | nindent 6 }}
+    {{- with include "flowtally.resources" . }}
+    {{- . | nindent 4 }}
     {{- end }}
 volumes:
   - name: bpffs

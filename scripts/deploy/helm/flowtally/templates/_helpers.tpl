@@ -16,10 +16,28 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "flowtally.image" -}}
+{{- $missing := "image.repository is missing: scripts/image makes the image, there is no public one" -}}
+{{- $repository := required $missing .Values.image.repository -}}
 {{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{ $repository }}@{{ .Values.image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{ $repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Where the container sees the node's BPF file system. Not below /sys: the AppArmor profiles that container runtimes give by
+default forbid to write there, whatever the capabilities, and pins could not be made.
+*/}}
+{{- define "flowtally.bpffs" -}}
+/bpf
+{{- end -}}
+
+{{/* Of every container, because a quota of the namespace may ask each for its limits. */}}
+{{- define "flowtally.resources" -}}
+{{- with .Values.resources -}}
+resources:
+  {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
@@ -87,6 +105,8 @@ readOnlyRootFilesystem: true
 runAsNonRoot: true
 runAsUser: {{ int .Values.user }}
 runAsGroup: {{ int .Values.group }}
+seccompProfile:
+  type: RuntimeDefault
 {{- end -}}
 
 {{- define "flowtally.probe" -}}

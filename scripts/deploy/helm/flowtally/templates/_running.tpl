@@ -10,21 +10,28 @@ initContainers:
   - name: config
     image: {{ include "flowtally.image" . }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
+    # All that the configuration may name has to be there: what extraVolumes bring too.
     command: [flowtally, config, check]
     {{- with include "flowtally.env" . }}
     {{- . | nindent 4 }}
     {{- end }}
     securityContext:
       {{- include "flowtally.noRights" . | nindent 6 }}
+    {{- with include "flowtally.resources" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
     volumeMounts:
       {{- include "flowtally.configMounts" . | nindent 6 }}
   {{- if .Values.check }}
   - name: check
     image: {{ include "flowtally.image" . }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
-    command: [flowtally, check, --user, {{ include "flowtally.user" . | quote }}]
+    command: [flowtally, check, --bpffs, {{ include "flowtally.bpffs" . }}, --user, {{ include "flowtally.user" . | quote }}]
     securityContext:
       {{- include "flowtally.rights" . | nindent 6 }}
+    {{- with include "flowtally.resources" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
     volumeMounts:
       {{- include "flowtally.hostMounts" . | nindent 6 }}
   {{- end }}
@@ -32,7 +39,7 @@ containers:
   - name: flowtally
     image: {{ include "flowtally.image" . }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
-    command: [flowtally, run, --user, {{ include "flowtally.user" . | quote }}]
+    command: [flowtally, run, --bpffs, {{ include "flowtally.bpffs" . }}, --user, {{ include "flowtally.user" . | quote }}]
     {{- with .Values.extraArgs }}
     args:
       {{- toYaml . | nindent 6 }}
@@ -42,9 +49,8 @@ containers:
     {{- end }}
     securityContext:
       {{- include "flowtally.rights" . | nindent 6 }}
-    {{- with .Values.resources }}
-    resources:
-      {{- toYaml . | nindent 6 }}
+    {{- with include "flowtally.resources" . }}
+    {{- . | nindent 4 }}
     {{- end }}
     startupProbe:
       {{- include "flowtally.probe" (dict "asks" "--healthy" "timing" .Values.probes.startup) | nindent 6 }}
@@ -55,9 +61,6 @@ containers:
     volumeMounts:
       {{- include "flowtally.configMounts" . | nindent 6 }}
       {{- include "flowtally.hostMounts" . | nindent 6 }}
-      {{- with .Values.extraVolumeMounts }}
-      {{- toYaml . | nindent 6 }}
-      {{- end }}
 volumes:
   - name: config
     configMap:
@@ -116,12 +119,15 @@ env:
   mountPath: /etc/flowtally/secrets
   readOnly: true
 {{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "flowtally.hostMounts" -}}
 # No propagation: the node mounts it before any pod, flowtally mounts nothing.
 - name: bpffs
-  mountPath: /sys/fs/bpf
+  mountPath: {{ include "flowtally.bpffs" . }}
 - name: state
   mountPath: /var/lib/flowtally
 - name: socket
