@@ -1,5 +1,10 @@
 #!/usr/bin/env python3
-"""Makes of a rendered DaemonSet the Pod that a node would get of it, for `podman kube play`, which knows no DaemonSet.
+"""Makes of a rendered DaemonSet what runs one node's pod of it by `podman kube play`, which knows no DaemonSet.
+
+It is a Deployment NAME, with the DaemonSet's selector and pod template: podman makes the pod NAME-pod-0 of it and starts a
+container that ended again, as a kubelet does. Before it comes a Pod NAME-start with the init containers, which has to end
+well: in a Deployment podman 4.3 starts an init container too that has ended, again and again, and gives up after 20
+seconds. A kubelet runs them once for a pod, and not when a container is started again.
 
     pod_of.py RENDERED --files FOLDER [--image NAME] [--name NAME] [--folder VOLUME=PATH]… [--config FILE]
 
@@ -13,7 +18,6 @@ is done here:
   `NAMEProbe: COMMAND` each, to be run by `podman exec`.
 - The node is called this-node.
 - seccompProfile becomes the annotation that podman 4 knows.
-- The restart policy is "Never": whoever tests starts it anew.
 - Fields that say where a pod runs and that podman does not know are left out; those are named below, and any other
   field that is not known here is an error, so that nothing is left out unseen.
 """
@@ -137,18 +141,35 @@ def main():
         for probe in PROBES:
             if probe in container:
                 print(f"{probe}: {shlex.join(container.pop(probe)['exec']['command'])}", file=sys.stderr)
-    notes = {"io.podman.annotations.init.container.type": "always"}
+    notes = {}
     for container in spec.get("initContainers", []) + spec["containers"]:
         profile = container["securityContext"].get("seccompProfile", {}).get("type")
         if profile:
             notes[f"container.seccomp.security.alpha.kubernetes.io/{container['name']}"] = SECCOMP[profile]
-    # Podman starts an init container that has ended well again if the policy is a DaemonSet's "Always", and by default
-    # throws it away with its log.
-    spec["restartPolicy"] = "Never"
-    pod = {"apiVersion": "v1", "kind": "Pod",
-           "metadata": {"name": options.name, "labels": template["metadata"]["labels"], "annotations": notes},
-           "spec": spec}
-    yaml.safe_dump(pod, sys.stdout, sort_keys=False)
+    yaml.safe_dump_all([start_of(options.name, spec, notes), deployment_of(options.name, daemon_set, spec, notes)],
+                       sys.stdout, sort_keys=False)
+
+
+def used(spec, containers):
+    """The pod with these containers only, and the volumes that they mount."""
+    names = {mount["name"] for one in containers for mount in one.get("volumeMounts", [])}
+    return {**spec, "volumes": [volume for volume in spec["volumes"] if volume["name"] in names]}
+
+
+def start_of(name, spec, notes):
+    """Podman throws an init container away with its log when it ended, unless it is told that it is for always."""
+    containers = spec.get("initContainers", [])
+    return {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": f"{name}-start",
+                         "annotations": {**notes, "io.podman.annotations.init.container.type": "always"}},
+            "spec": {**used(spec, containers), "restartPolicy": "Never", "containers": []}}
+
+
+def deployment_of(name, daemon_set, spec, notes):
+    template = {"metadata": {"labels": daemon_set["spec"]["template"]["metadata"]["labels"], "annotations": notes},
+                "spec": used({key: value for key, value in spec.items() if key != "initContainers"}, spec["containers"])}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+            "spec": {"replicas": 1, "selector": daemon_set["spec"]["selector"], "template": template}}
 
 
 if __name__ == "__main__":
