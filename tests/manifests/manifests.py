@@ -43,6 +43,24 @@ def fault(where, text):
     faults.append(f"{where}: {text}")
 
 
+class OnceOnly(yaml.SafeLoader):
+    """Kubernetes refuses a key that is there twice; PyYAML takes the last one."""
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(problem=f"{twice} twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def objects_of(where, text):
+    try:
+        return [thing for thing in yaml.load_all(text, OnceOnly) if thing]
+    except yaml.YAMLError as error:
+        fault(where, f"is no YAML that Kubernetes takes: {error}")
+        return [thing for thing in yaml.safe_load_all(text) if thing]
+
+
 class Helm:
     def __init__(self, program):
         self.program = program
@@ -115,7 +133,7 @@ def check_accepted(helm, binary):
             if answer.returncode != 0:
                 fault(where, answer.stderr.strip())
                 continue
-            objects = [thing for thing in yaml.safe_load_all(answer.stdout) if thing]
+            objects = objects_of(where, answer.stdout)
             values = values_of(file, variant)
             validate(where, objects)
             for fact in facts.FACTS:
@@ -136,7 +154,7 @@ def check_controls(helm, binary):
     given = ["--values", str(NEEDED), "--values", str(file)]
     for variant in VARIANTS:
         answer = helm.template(*given, "--set", f"variant={variant}")
-        objects = [thing for thing in yaml.safe_load_all(answer.stdout) if thing]
+        objects = objects_of("control", answer.stdout)
         for name in spoiled.undetected(objects, values_of(file, variant)):
             fault("spoiled.py", f"{name} does not see that a rendering is spoiled ({variant})")
         for version in VERSIONS:
@@ -149,8 +167,8 @@ def check_controls(helm, binary):
                 pass
     # A changed configuration or secret has to be another pod, or nobody would read it.
     for key, changed in (("config", "config.capture.interval=1h"), ("secrets", "secrets.splunk-token=other")):
-        before, after = (facts.daemon_set([thing for thing in yaml.safe_load_all(
-            helm.template(*given, *more).stdout) if thing]) for more in ([], ["--set", changed]))
+        before, after = (facts.daemon_set(objects_of("control", helm.template(*given, *more).stdout))
+                         for more in ([], ["--set", changed]))
         notes = [thing["spec"]["template"]["metadata"]["annotations"] for thing in (before, after)]
         if notes[0][f"checksum/{key}"] == notes[1][f"checksum/{key}"]:
             fault("control", f"changed {key} would restart no pod")
@@ -256,7 +274,7 @@ def write_or_compare(helm, check):
     wanted = {name: manifest_text(helm, name, arguments) for name, arguments in rendered_files()}
     for name, text in wanted.items():
         file = MANIFESTS / name
-        validate(name, [thing for thing in yaml.safe_load_all(text) if thing])
+        validate(name, objects_of(name, text))
         if not check:
             MANIFESTS.mkdir(exist_ok=True)
             file.write_text(text)
