@@ -111,6 +111,12 @@ Finding check_program(std::optional<Program>& loaded) {
             .text = program.error().text(),
             .remedy = program.error().remedy()};
   }
+  if (auto others = program->programs(LinkLayer::kEthernet); !others) {
+    return {.what = "BPF program",
+            .state = Finding::State::kMissing,
+            .text = others.error().text(),
+            .remedy = others.error().remedy()};
+  }
   loaded.emplace(std::move(*program));
   return {.what = "BPF program", .state = Finding::State::kFound, .text = "loads and verifies", .remedy = ""};
 }
@@ -162,7 +168,7 @@ struct HookResults {
 
 /// Attaches to the loopback device of a network namespace that ends with the thread: no real device is
 /// touched.
-HookResults try_hooks(const Program& program) {
+HookResults try_hooks(Program& program) {
   HookResults results;
   std::thread([&] {
     if (::unshare(CLONE_NEWNET) != 0) return;
@@ -177,7 +183,7 @@ HookResults try_hooks(const Program& program) {
   return results;
 }
 
-void check_hooks(const std::optional<Program>& program, std::vector<Finding>& findings) {
+void check_hooks(std::optional<Program>& program, std::vector<Finding>& findings) {
   Finding tcx{
       .what = "TCX links", .state = Finding::State::kFound, .text = "attach and detach", .remedy = ""};
   Finding clsact{
