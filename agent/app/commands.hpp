@@ -108,6 +108,8 @@ struct QueryOptions {
 [[nodiscard]] ExitCode check(const CheckOptions& options);
 /// Takes off everything that runs which are over have left in the kernel.
 [[nodiscard]] ExitCode detach(const DetachOptions& options);
+/// Does nothing until a stop signal: for a pod that may not end.
+[[nodiscard]] ExitCode pause();
 [[nodiscard]] ExitCode version();
 [[nodiscard]] ExitCode status(const StatusOptions& options);
 [[nodiscard]] ExitCode peers(const AskOptions& options);
