@@ -8,20 +8,20 @@
 #include <cstring>
 #include <exception>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/exit_code.hpp"
 #include "app/part_rights.hpp"
-#include "base/unique_fd.hpp"
 #include "channel/server.hpp"
 #include "rights/private_memory.hpp"
 
@@ -34,6 +34,8 @@ using base::fail;
 constexpr std::chrono::seconds kEndWait{10};
 /// Between the closed channel and a process that can be waited for.
 constexpr std::chrono::seconds kLastBreath{1};
+constexpr int kLookMs = 100;
+constexpr int kLookWithoutMs = 2;
 
 /// Whoever reads our records at the other end of stdout waits for the agent's end of it, not for this one's.
 void leave_standard_streams() noexcept {
@@ -100,7 +102,8 @@ base::Result<std::unique_ptr<CapturerProcess>> CapturerProcess::start() {
   const pid_t pid = ::fork();
   if (pid < 0) return fail(Error::from_errno(errno, "fork the capturer"));
   if (pid == 0) ::_exit(static_cast<int>(work(its.get(), wake.get())));
-  std::unique_ptr<CapturerProcess> made(new CapturerProcess(pid));
+  base::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  std::unique_ptr<CapturerProcess> made(new CapturerProcess(pid, std::move(process)));
   auto connection = channel::Connection::over(std::move(ours), std::move(wake),
                                               [whose = made.get()] { return whose->how_it_ended(); });
   if (!connection) return fail(std::move(connection.error()));
@@ -109,23 +112,22 @@ base::Result<std::unique_ptr<CapturerProcess>> CapturerProcess::start() {
 }
 
 bool CapturerProcess::wait(std::chrono::milliseconds time) {
-  // In small steps: a pidfd would tell at once, but some container's filter refuses it, and SIGCHLD is taken
-  // from whoever else wants it.
-  constexpr std::chrono::milliseconds kStep{2};
   const auto end = std::chrono::steady_clock::now() + time;
   while (end_.empty()) {
     siginfo_t info{};
     if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG) != 0) {
-      if (errno == EINTR) continue;
       end_ = "has ended";  // somebody else has waited for it
     } else if (info.si_pid == pid_) {
-      end_ = info.si_code == CLD_EXITED
+      killed_ = info.si_code != CLD_EXITED;
+      end_ = !killed_
                  ? fmt::format("has ended with exit code {}", info.si_status)
                  : fmt::format("was killed by signal {} ({})", info.si_status, ::strsignal(info.si_status));
     } else if (std::chrono::steady_clock::now() >= end) {
       return false;
     } else {
-      std::this_thread::sleep_for(kStep);
+      // Where a container's filter has refused the pidfd: look again in a moment, for poll() passes -1 over.
+      pollfd event{.fd = process_.get(), .events = POLLIN, .revents = 0};
+      static_cast<void>(::poll(&event, 1, process_.valid() ? kLookMs : kLookWithoutMs));
     }
   }
   return true;
@@ -137,7 +139,10 @@ std::string CapturerProcess::how_it_ended() {
 
 CapturerProcess::~CapturerProcess() {
   connection_.reset();  // by which it ends
-  static_cast<void>(wait(kEndWait));
+  const bool told = !end_.empty();
+  if (told || !wait(kEndWait) || !killed_) return;
+  // It says itself what else goes wrong.
+  static_cast<void>(std::fprintf(stderr, "flowtally: the capturer %s\n", end_.c_str()));
 }
 
 }  // namespace flowtally::app

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <sys/types.h>
 
 #include "base/result.hpp"
+#include "base/unique_fd.hpp"
 #include "capture/capture.hpp"
 #include "channel/remote_capture.hpp"
 
@@ -34,14 +36,16 @@ class CapturerProcess {
   }
 
  private:
-  explicit CapturerProcess(pid_t pid) : pid_(pid) {}
+  CapturerProcess(pid_t pid, base::UniqueFd process) : pid_(pid), process_(std::move(process)) {}
   /// Waits for its end, so long at the most; false if it still is.
   bool wait(std::chrono::milliseconds time);
   [[nodiscard]] std::string how_it_ended();
 
   pid_t pid_;
+  base::UniqueFd process_;  ///< a pidfd; none where the kernel or a filter has none
   std::unique_ptr<channel::Connection> connection_{};
   std::string end_{};  ///< once it is known
+  bool killed_ = false;
 };
 
 }  // namespace flowtally::app

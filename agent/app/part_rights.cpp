@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,6 +16,7 @@
 #include "rights/folders.hpp"
 #include "rights/private_memory.hpp"
 #include "rights/system_calls.hpp"
+#include "sink/log_name.hpp"
 
 namespace flowtally::app {
 namespace {
@@ -37,15 +39,27 @@ std::string name_in(const std::string& folder, const std::string& path) {
   return way.begin()->string();
 }
 
+/// What the settings put there too: the socket, copies of the records.
+std::vector<std::string> names_beside(const RunOptions& options) {
+  std::vector<std::string> paths = {options.socket, options.output.value_or("")};
+  for (const model::SinkSettings& sink : options.sinks) {
+    const auto* const file = std::get_if<model::FileSettings>(&sink.receiver);
+    if (file == nullptr) continue;
+    for (const model::LogType log : {model::LogType::kNetwork, model::LogType::kConfiguration})
+      paths.push_back(sink::with_log_name(file->path, log));
+  }
+  std::vector<std::string> names;
+  for (const std::string& path : paths) {
+    if (std::string name = name_in(options.state_dir, path); !name.empty()) names.push_back(std::move(name));
+  }
+  return names;
+}
+
 base::Status give_folders(const RunOptions& options, const Account& account) {
   if (!options.journal) return {};
-  // The socket and the copy may be there too.
-  const std::array<std::string, 2> beside = {name_in(options.state_dir, options.socket),
-                                             name_in(options.state_dir, options.output.value_or(""))};
+  const std::vector<std::string> beside = names_beside(options);
   std::vector<std::string_view> names(kStateNames.begin(), kStateNames.end());
-  for (const std::string& name : beside) {
-    if (!name.empty()) names.push_back(name);
-  }
+  names.insert(names.end(), beside.begin(), beside.end());
   if (auto given = rights::give_folder(options.state_dir, account, names); !given) {
     return fail(
         std::move(given.error()).during(fmt::format("take the state directory {}", options.state_dir)));

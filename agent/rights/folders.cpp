@@ -30,6 +30,8 @@ using base::fail;
 using base::UniqueFd;
 
 constexpr mode_t kFolderMode = 0755;
+/// Who talked to whom is nobody else's business.
+constexpr mode_t kStateMode = 0750;
 constexpr const char* kOurName = "flowtally";
 /// Every ext4 has it at its top, and it is the file system's.
 constexpr std::string_view kFileSystemsOwn = "lost+found";
@@ -37,13 +39,13 @@ constexpr std::string_view kFileSystemsOwn = "lost+found";
 constexpr int kDepthMax = 8;
 
 /// True: it was not there before.
-base::Result<bool> make(const fs::path& path) {
+base::Result<bool> make(const fs::path& path, mode_t mode = kFolderMode) {
   std::error_code error;
   if (fs::is_directory(path, error)) return false;
   if (path.has_parent_path() && path.parent_path() != path) {
     if (auto above = make(path.parent_path()); !above) return above;
   }
-  if (::mkdir(path.c_str(), kFolderMode) == 0) return true;
+  if (::mkdir(path.c_str(), mode) == 0) return true;
   if (errno == EEXIST) return false;
   return fail(Error::from_errno(errno, fmt::format("make the folder {}", path.string())));
 }
@@ -154,7 +156,7 @@ bool bears(std::string_view name, std::string_view own) {
 
 base::Status give_folder(const std::string& path, const Account& account,
                          std::span<const std::string_view> own_names) {
-  if (auto made = make(path); !made) return fail(std::move(made.error()));
+  if (auto made = make(path, kStateMode); !made) return fail(std::move(made.error()));
   auto folder = open_entry(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY, path);
   if (!folder) return fail(std::move(folder.error()));
   if (!is_to_be_given(*folder, account)) return {};

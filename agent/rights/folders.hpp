@@ -10,9 +10,9 @@
 
 namespace flowtally::rights {
 
-/// Makes `path` and the folders above it where they are missing, and gives it to `account` with all that is
-/// in it, where it belongs to somebody else and this process may do so. A folder that is the account's is not
-/// looked into: whatever stands in there is its own.
+/// Makes `path` (mode 0750) and the folders above it where they are missing, and gives it to `account` with
+/// all that is in it, where it belongs to somebody else and this process may do so. A folder that is the
+/// account's is not looked into: whatever stands in there is its own.
 ///
 /// A folder is given away only if there is nothing in it but what is called as one of `own_names`, or so with
 /// a dot and more behind it: kInvalidArgument otherwise, also if a file has a second name elsewhere, and
