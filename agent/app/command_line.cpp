@@ -365,13 +365,11 @@ ExitCode run_command_line(int argc, char** argv) {
   if (run_command->parsed()) {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const auto begin = std::ranges::find(arguments, "run");
-    const auto options =
-        run_options_of({begin + 1, arguments.end()},
-                       run_options.config_file.empty() ? config::kDefaultFile : run_options.config_file,
-                       run_options.config_file.empty());
-    if (options) return run(*options);
-    for (const std::string& line : options.error().lines) fmt::print(stderr, "flowtally: {}\n", line);
-    return ExitCode::kUsage;
+    const bool named = !run_options.config_file.empty();
+    return run([&] {
+      return run_options_of({begin + 1, arguments.end()},
+                            named ? run_options.config_file : config::kDefaultFile, !named);
+    });
   }
   if (demo_command->parsed()) return demo(demo_options);
   if (check_command->parsed()) return check(check_options);
