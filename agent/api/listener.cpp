@@ -96,8 +96,12 @@ base::Status check_free(const std::string& path, const sockaddr_un& address) {
                   .advise("Stop the other flowtally, or give this one another --socket"));
 }
 
+/// By name or by number, as there may be no database in a container.
 base::Result<gid_t> find_group(const std::string& name) {
   if (name.empty()) return ::getegid();
+  gid_t number = 0;
+  const auto read = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (read.ec == std::errc() && read.ptr == name.data() + name.size()) return number;
   std::vector<char> room(kGroupBytesMax);
   group entry{};
   group* found = nullptr;
@@ -172,7 +176,9 @@ base::Result<Listener> Listener::on_path(const std::string& path, const std::str
   listener.made_inode_ = info.st_ino;
   // Nobody can connect before listen().
   if (::chown(aside.c_str(), static_cast<uid_t>(-1), *owner) != 0) {
-    return fail(errno_error(fmt::format("give {} to the group {}", path, group)).during(step));
+    return fail(errno_error(fmt::format("give {} to the group {}", path, group))
+                    .during(step)
+                    .advise("Start it again: the agent takes the group on at its start, and no other later"));
   }
   if (::chmod(aside.c_str(), kSocketMode) != 0 || ::listen(listener.fd(), kBacklog) != 0 ||
       ::rename(aside.c_str(), path.c_str()) != 0) {

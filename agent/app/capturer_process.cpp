@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -22,6 +23,7 @@
 #include "app/exit_code.hpp"
 #include "app/part_rights.hpp"
 #include "channel/server.hpp"
+#include "rights/private_memory.hpp"
 
 namespace flowtally::app {
 namespace {
@@ -29,9 +31,11 @@ namespace {
 using base::Error;
 using base::fail;
 
-constexpr int kEndWaitMs = 10'000;
+constexpr std::chrono::seconds kEndWait{10};
 /// Between the closed channel and a process that can be waited for.
-constexpr int kLastBreathMs = 1'000;
+constexpr std::chrono::seconds kLastBreath{1};
+constexpr int kLookMs = 100;
+constexpr int kLookWithoutMs = 2;
 
 /// Whoever reads our records at the other end of stdout waits for the agent's end of it, not for this one's.
 void leave_standard_streams() noexcept {
@@ -50,15 +54,35 @@ void close_all_but(int one, int other) noexcept {
   static_cast<void>(::close_range(high + 1, ~0U, 0));
 }
 
-int work(int channel, int wake) {
+/// The configuration takes passwords from there; nothing that captures reads it.
+void forget_environment() noexcept {
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable)
+    ::explicit_bzero(*variable, std::strlen(*variable));
+  environ = nullptr;
+}
+
+base::Status serve(int channel, int wake) {
   static_cast<void>(::prctl(PR_SET_NAME, "flowtally-capt", 0, 0, 0));
   leave_standard_streams();
   close_all_but(channel, wake);
+  forget_environment();
   base::Status step = keep_capturer_rights();
   if (step) step = channel::serve(channel, wake);
-  if (step) return static_cast<int>(ExitCode::kOk);
-  fmt::print(stderr, "flowtally: capturer: {}\n", step.error().text());
-  return static_cast<int>(ExitCode::kFailed);
+  return step;
+}
+
+/// The child; nothing is thrown out of it, for above it is the agent's code.
+ExitCode work(int channel, int wake) noexcept {
+  std::string why;
+  try {
+    const base::Status served = serve(channel, wake);
+    if (served) return ExitCode::kOk;
+    why = served.error().text();
+  } catch (const std::exception& thrown) {
+    why = thrown.what();
+  }
+  static_cast<void>(std::fprintf(stderr, "flowtally: capturer: %s\n", why.c_str()));
+  return ExitCode::kFailed;
 }
 
 }  // namespace
@@ -72,11 +96,12 @@ base::Result<std::unique_ptr<CapturerProcess>> CapturerProcess::start() {
   base::UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake.valid())
     return fail(Error::from_errno(errno, "make the descriptor by which the capturer wakes us"));
+  if (auto kept = rights::keep_memory_private(); !kept) return fail(std::move(kept.error()));
   static_cast<void>(std::fflush(nullptr));
   // The stop signals are blocked and stay so in the child: it ends when the channel does.
   const pid_t pid = ::fork();
   if (pid < 0) return fail(Error::from_errno(errno, "fork the capturer"));
-  if (pid == 0) ::_exit(work(its.get(), wake.get()));
+  if (pid == 0) ::_exit(static_cast<int>(work(its.get(), wake.get())));
   base::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   std::unique_ptr<CapturerProcess> made(new CapturerProcess(pid, std::move(process)));
   auto connection = channel::Connection::over(std::move(ours), std::move(wake),
@@ -86,26 +111,38 @@ base::Result<std::unique_ptr<CapturerProcess>> CapturerProcess::start() {
   return made;
 }
 
+bool CapturerProcess::wait(std::chrono::milliseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (end_.empty()) {
+    siginfo_t info{};
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG) != 0) {
+      end_ = "has ended";  // somebody else has waited for it
+    } else if (info.si_pid == pid_) {
+      killed_ = info.si_code != CLD_EXITED;
+      end_ = !killed_
+                 ? fmt::format("has ended with exit code {}", info.si_status)
+                 : fmt::format("was killed by signal {} ({})", info.si_status, ::strsignal(info.si_status));
+    } else if (std::chrono::steady_clock::now() >= end) {
+      return false;
+    } else {
+      // Where a container's filter has refused the pidfd: look again in a moment, for poll() passes -1 over.
+      pollfd event{.fd = process_.get(), .events = POLLIN, .revents = 0};
+      static_cast<void>(::poll(&event, 1, process_.valid() ? kLookMs : kLookWithoutMs));
+    }
+  }
+  return true;
+}
+
 std::string CapturerProcess::how_it_ended() {
-  if (!end_.empty()) return end_;
-  pollfd wait{.fd = process_.get(), .events = POLLIN, .revents = 0};
-  siginfo_t info{};
-  if (::poll(&wait, 1, kLastBreathMs) <= 0 ||
-      ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG) != 0 || info.si_pid != pid_)
-    return "does not answer";
-  const bool exited = info.si_code == CLD_EXITED;
-  end_ = exited ? fmt::format("has ended with exit code {}", info.si_status)
-                : fmt::format("was killed by signal {} ({})", info.si_status, ::strsignal(info.si_status));
-  return end_;
+  return wait(kLastBreath) ? end_ : std::string("does not answer");
 }
 
 CapturerProcess::~CapturerProcess() {
   connection_.reset();  // by which it ends
-  if (!end_.empty()) return;
-  pollfd wait{.fd = process_.get(), .events = POLLIN, .revents = 0};
-  if (process_.valid() && ::poll(&wait, 1, kEndWaitMs) == 0) return;
-  int status = 0;
-  static_cast<void>(::waitpid(pid_, &status, 0));
+  const bool told = !end_.empty();
+  if (told || !wait(kEndWait) || !killed_) return;
+  // It says itself what else goes wrong.
+  static_cast<void>(std::fprintf(stderr, "flowtally: the capturer %s\n", end_.c_str()));
 }
 
 }  // namespace flowtally::app

@@ -2,7 +2,10 @@
 // nothing else (docs/adr/0010-two-processes.md).
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include <sys/types.h>
 
@@ -17,8 +20,9 @@ namespace flowtally::app {
 /// ends. Not thread-safe.
 class CapturerProcess {
  public:
-  /// Forks; call it while there is one thread and all rights are held. In the child: keeps the capabilities
-  /// that attaching needs and gives up all others, loads its filter of system calls, and answers.
+  /// Forks; call it while there is one thread, all rights are held, and before there are secrets in memory:
+  /// the child forgets the environment, and nothing else. In the child: keeps the capabilities that attaching
+  /// needs and gives up all others, loads its filter of system calls, and answers.
   [[nodiscard]] static base::Result<std::unique_ptr<CapturerProcess>> start();
   CapturerProcess(const CapturerProcess&) = delete;
   CapturerProcess& operator=(const CapturerProcess&) = delete;
@@ -33,12 +37,15 @@ class CapturerProcess {
 
  private:
   CapturerProcess(pid_t pid, base::UniqueFd process) : pid_(pid), process_(std::move(process)) {}
+  /// Waits for its end, so long at the most; false if it still is.
+  bool wait(std::chrono::milliseconds time);
   [[nodiscard]] std::string how_it_ended();
 
   pid_t pid_;
-  base::UniqueFd process_;  ///< a pidfd
+  base::UniqueFd process_;  ///< a pidfd; none where the kernel or a filter has none
   std::unique_ptr<channel::Connection> connection_{};
   std::string end_{};  ///< once it is known
+  bool killed_ = false;
 };
 
 }  // namespace flowtally::app

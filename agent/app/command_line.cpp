@@ -342,6 +342,8 @@ ExitCode run_command_line(int argc, char** argv) {
       app.add_subcommand("stream", "what is streamed to where: list, add, remove, test, send again");
   CLI::App* const config_command =
       app.add_subcommand("config", "the configuration file: check it, print it, describe it to an editor");
+  CLI::App* const pause_command =
+      app.add_subcommand("pause", "do nothing until SIGINT or SIGTERM, for a pod that may not end");
   CLI::App* const version_command = app.add_subcommand("version", "print the version");
   app.set_version_flag("--version", fmt::format("flowtally {}", FLOWTALLY_VERSION), "print the version");
   add_run(*run_command, run_options);
@@ -363,17 +365,16 @@ ExitCode run_command_line(int argc, char** argv) {
   if (run_command->parsed()) {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const auto begin = std::ranges::find(arguments, "run");
-    const auto options =
-        run_options_of({begin + 1, arguments.end()},
-                       run_options.config_file.empty() ? config::kDefaultFile : run_options.config_file,
-                       run_options.config_file.empty());
-    if (options) return run(*options);
-    for (const std::string& line : options.error().lines) fmt::print(stderr, "flowtally: {}\n", line);
-    return ExitCode::kUsage;
+    const bool named = !run_options.config_file.empty();
+    return run([&] {
+      return run_options_of({begin + 1, arguments.end()},
+                            named ? run_options.config_file : config::kDefaultFile, !named);
+    });
   }
   if (demo_command->parsed()) return demo(demo_options);
   if (check_command->parsed()) return check(check_options);
   if (detach_command->parsed()) return detach(detach_options);
+  if (pause_command->parsed()) return pause();
   if (status_command->parsed()) return status(status_options);
   if (query_command->parsed()) return query(std::move(query_options));
   if (tail_command->parsed()) return tail(tail_options);

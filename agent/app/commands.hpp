@@ -103,11 +103,15 @@ struct QueryOptions {
   bool json = false;
 };
 
-[[nodiscard]] ExitCode run(const RunOptions& options);
+using ReadOptions = std::function<std::expected<RunOptions, config::Refusal>()>;
+/// `read` is called once the process that holds what counts is on its own: it has nothing of what is read.
+[[nodiscard]] ExitCode run(const ReadOptions& read);
 [[nodiscard]] ExitCode demo(const DemoOptions& options);
 [[nodiscard]] ExitCode check(const CheckOptions& options);
 /// Takes off everything that runs which are over have left in the kernel.
 [[nodiscard]] ExitCode detach(const DetachOptions& options);
+/// Does nothing until a stop signal: for a pod that may not end.
+[[nodiscard]] ExitCode pause();
 [[nodiscard]] ExitCode version();
 [[nodiscard]] ExitCode status(const StatusOptions& options);
 [[nodiscard]] ExitCode peers(const AskOptions& options);

@@ -1,4 +1,5 @@
 #include <array>
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -67,11 +68,20 @@ std::string summary_text(const AgentSummary& summary) {
 
 }  // namespace
 
-ExitCode run(const RunOptions& options) {
+ExitCode run(const ReadOptions& read) {
   base::give_memory_back();
   const auto logger = make_logger();
   auto stop = StopSignal::open();
   if (!stop) return fail(*logger, stop.error(), ExitCode::kFailed);
+  // Before the configuration is read: there are secrets in it, and the capturer is not to have them.
+  auto capturer = CapturerProcess::start();
+  if (!capturer) return fail(*logger, capturer.error(), ExitCode::kFailed);
+  const auto first = read();
+  if (!first) {
+    for (const std::string& line : first.error().lines) fmt::print(stderr, "flowtally: {}\n", line);
+    return ExitCode::kUsage;
+  }
+  const RunOptions& options = *first;
   base::UniqueFd hangup;
   if (options.reload && options.journal) {
     auto diverted = stop->divert_hangup();
@@ -83,10 +93,9 @@ ExitCode run(const RunOptions& options) {
       return fail(*logger, timed.error(), ExitCode::kFailed);
     }
   }
-  auto capturer = CapturerProcess::start();
-  if (!capturer) return fail(*logger, capturer.error(), ExitCode::kFailed);
   const auto rights = become_agent(options);
   if (!rights) return fail(*logger, rights.error(), ExitCode::kHost);
+  if (!rights->warning.empty()) logger->warn("{}", rights->warning);
   // What was read by root is to be read again later, by the agent.
   if (options.reload) {
     if (const auto again = options.reload(); !again) {
@@ -94,7 +103,7 @@ ExitCode run(const RunOptions& options) {
       logger->error(
           "{}, and it has to read its configuration; give files with secrets to root and the agent's "
           "group: `chown root:flowtally`, `chmod 640`",
-          *rights);
+          rights->text);
       return ExitCode::kHost;
     }
   }
@@ -102,7 +111,7 @@ ExitCode run(const RunOptions& options) {
   const Surroundings around{.capturer = capturer->get(), .manager = &manager, .reload_fd = hangup.get()};
   auto session = Session::start(options, around, *logger);
   if (!session) return fail(*logger, session.error().error, session.error().code);
-  logger->info("{}; process {} holds what counts", *rights, (*capturer)->pid());
+  logger->info("{}; process {} holds what counts", rights->text, (*capturer)->pid());
   manager.ready();
   std::uint64_t unbalanced = 0;
   for (;;) {

@@ -238,6 +238,13 @@ base::Result<Attachment> Attachment::attach(const HookPrograms& programs, const 
   return Attachment(device, std::move(pins), std::move(*rx), std::move(*tx));
 }
 
+base::Result<Attachment> Attachment::attach(Program& program, const Device& device, AttachMode mode,
+                                            AttachmentPins pins) {
+  const auto programs = program.programs(device.link_layer);
+  if (!programs) return base::fail(programs.error());
+  return attach(*programs, device, mode, std::move(pins));
+}
+
 Attachment::Attachment(Attachment&& other) noexcept
     : device_(other.device_),
       pins_(std::exchange(other.pins_, {})),

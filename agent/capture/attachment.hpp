@@ -76,12 +76,6 @@ class ClsactFilter {
 /// How to attach: what the kernel offers, or one way only (tests; a user whose other tools want clsact).
 enum class AttachMode : std::uint8_t { kAuto, kTcx, kClsact };
 
-/// Descriptors of the programs for the hooks of one device.
-struct HookPrograms {
-  int tx = -1;
-  int rx = -1;
-};
-
 /// Where an attachment is pinned, so that it outlives us: NAME_tx, NAME_rx and what belongs to them.
 struct AttachmentPins {
   const PinDirectory* directory = nullptr;  ///< null: nothing is pinned
@@ -99,12 +93,8 @@ class Attachment {
   [[nodiscard]] static base::Result<Attachment> attach(const HookPrograms& programs, const Device& device,
                                                        AttachMode mode, AttachmentPins pins = {});
   /// The main programs, those of the device's link layer.
-  [[nodiscard]] static base::Result<Attachment> attach(const Program& program, const Device& device,
-                                                       AttachMode mode, AttachmentPins pins = {}) {
-    return attach({.tx = program.program_fd(Direction::kTx, device.link_layer),
-                   .rx = program.program_fd(Direction::kRx, device.link_layer)},
-                  device, mode, std::move(pins));
-  }
+  [[nodiscard]] static base::Result<Attachment> attach(Program& program, const Device& device,
+                                                       AttachMode mode, AttachmentPins pins = {});
   Attachment(Attachment&& other) noexcept;
   Attachment& operator=(Attachment&& other) noexcept;
   ~Attachment() { remove_pins(); }

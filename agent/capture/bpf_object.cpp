@@ -1,5 +1,6 @@
 #include "capture/bpf_object.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 #include <utility>
@@ -35,6 +36,17 @@ base::Status share_maps(bpf_object* object, const bpf_object* from, const char* 
     }
   }
   return {};
+}
+
+/// Programs that nobody asked for are not verified, and cannot be had.
+void load_only(bpf_object* object, const std::vector<const char*>& wanted) noexcept {
+  if (wanted.empty()) return;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    const std::string_view name = bpf_program__name(program);
+    const bool is_wanted = std::ranges::any_of(wanted, [name](const char* one) { return name == one; });
+    bpf_program__set_autoload(program, is_wanted);
+  }
 }
 
 /// Constants belong to the programs that were verified with them.
@@ -83,6 +95,7 @@ base::Result<BpfObject> BpfObject::load(const Options& options) {
     return base::fail(
         base::Error::from_errno(errno, fmt::format("open the {} ({})", options.what, log.tail())));
   }
+  load_only(object, options.programs);
   for (const Initial& initial : options.initial) {
     bpf_map* const map = bpf_object__find_map_by_name(object, initial.map);
     if (map == nullptr || bpf_map__set_initial_value(map, initial.bytes.data(), initial.bytes.size()) != 0) {

@@ -32,6 +32,8 @@ class BpfObject {
     /// Maps that are pinned here, by name, are its maps, with what they hold; its other maps are pinned here,
     /// but for constants. Null: nothing is pinned.
     const PinDirectory* pins = nullptr;
+    /// Functions that are loaded; the others stay in the file. Empty: all.
+    std::vector<const char*> programs{};
   };
 
   /// Loads and verifies. kPermission without CAP_BPF and CAP_NET_ADMIN, kUnsupported where the verifier or
@@ -43,7 +45,7 @@ class BpfObject {
   BpfObject& operator=(BpfObject&& other) noexcept;
   ~BpfObject();
 
-  /// Descriptor of a program by its function's name; owned by this object. The name must exist.
+  /// Descriptor of a program by its function's name; owned by this object. It must be one that was loaded.
   [[nodiscard]] int program_fd(const char* name) const noexcept;
   /// Descriptor of a map by its name; owned by this object. The name must exist.
   [[nodiscard]] int map_fd(const char* name) const noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -34,6 +35,12 @@ base::Result<base::UniqueFd> epoll_of(std::initializer_list<int> descriptors) {
 
 base::Moment moment_of(std::uint64_t boot_ns, std::uint64_t wall_ns) noexcept {
   return {.boot_ns = static_cast<std::int64_t>(boot_ns), .wall_ns = static_cast<std::int64_t>(wall_ns)};
+}
+
+/// Of the device as it is now; where there is none, or none of a known kind, that of tailscale0.
+LinkLayer link_layer_of(const DeviceWatch& watch, const std::string& interface) {
+  const auto device = watch.find(interface);
+  return device && *device ? (*device)->link_layer : LinkLayer::kL3;
 }
 
 /// The pins of this capture, with nothing in them that cannot be gone on from.
@@ -69,7 +76,12 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
     if (!found) return base::fail(std::move(found.error()));
     foreign = std::move(*found);
   }
-  auto loaded = Program::load({.image = options.image, .exclude = options.exclude, .pins = maps});
+  auto watch = DeviceWatch::open();
+  if (!watch) return base::fail(std::move(watch.error()));
+  auto loaded = Program::load({.image = options.image,
+                               .exclude = options.exclude,
+                               .pins = maps,
+                               .link_layer = link_layer_of(*watch, options.interface)});
   if (!loaded) return base::fail(std::move(loaded.error()));
   auto program = std::make_unique<Program>(std::move(*loaded));
   auto table = PercpuHashTable::create(*program, options.flows_max, maps);
@@ -80,8 +92,6 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
   if (!selector) return base::fail(std::move(selector.error()));
   auto pressure = PressureSignal::open(*program);
   if (!pressure) return base::fail(std::move(pressure.error()));
-  auto watch = DeviceWatch::open();
-  if (!watch) return base::fail(std::move(watch.error()));
   auto epoll = epoll_of({watch->fd(), pressure->fd()});
   if (!epoll) return base::fail(std::move(epoll.error()));
   std::vector<Event> limits;
@@ -100,22 +110,7 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
     }
   }
   program->control().exclude = options.exclude ? 1 : 0;
-  std::optional<UnderlayCounter> underlay;
-  if (options.underlay.enabled) {
-    UnderlayOptions underlay_options = options.underlay;
-    underlay_options.pins = pins.get();
-    auto opened =
-        UnderlayCounter::open(*program, std::move(underlay_options), options.interface, options.mode);
-    if (opened) {
-      underlay.emplace(std::move(*opened));
-    } else {
-      limits.push_back(
-          {.kind = Event::Kind::kLimited,
-           .text = fmt::format("tailscaled's own traffic is not counted: {}", opened.error().text())});
-    }
-  }
   if (pins) {
-    if (!underlay) UnderlayCounter::remove(*pins);
     if (!drops) DropWatch::remove(*maps);
     auto complete = pins->mark_complete(program->map_fd(".data.control"));
     if (!complete) return base::fail(std::move(complete.error()));
@@ -130,7 +125,7 @@ base::Result<std::unique_ptr<Capturer>> Capturer::open(const CaptureOptions& opt
                                                             .watch = std::move(*watch),
                                                             .epoll = std::move(*epoll),
                                                             .drops = std::move(drops),
-                                                            .underlay = std::move(underlay)}));
+                                                            .underlay = std::nullopt}));
   capturer->limits_ = std::move(limits);
   capturer->adopted_ = adopted;
   capturer->foreign_ = std::move(foreign);
@@ -157,12 +152,22 @@ std::vector<Event> Capturer::take_events() {
 
 std::vector<Event> Capturer::look_at_interface() {
   parts_.watch.drain();  // before the look: what changes after it is told again
-  std::vector<Event> events = std::exchange(limits_, {});
+  std::vector<Event> events;
+  look_at_device(events);
+  // After it, because its programs take as long to verify as ours do, and every packet until then is not
+  // counted.
+  open_underlay();
   look_at_underlay(events);
+  std::vector<Event> all = std::exchange(limits_, {});
+  std::ranges::move(events, std::back_inserter(all));
+  return all;
+}
+
+void Capturer::look_at_device(std::vector<Event>& events) {
   const auto looked = parts_.watch.find(options_.interface);
   const std::optional<Device> device = looked.value_or(std::nullopt);
   if (attachment_) {
-    if (device && device->index == attachment_->device().index && attachment_->alive()) return events;
+    if (device && device->index == attachment_->device().index && attachment_->alive()) return;
     lose_interface();
     events.push_back(
         {.kind = Event::Kind::kGone,
@@ -179,7 +184,25 @@ std::vector<Event> Capturer::look_at_interface() {
     if (failure == last_failure_) events.pop_back();  // said before, and nothing has changed
   }
   last_failure_ = failure;
-  return events;
+}
+
+/// Once. Also before anything is read: what an earlier run left there goes on counting.
+void Capturer::open_underlay() {
+  if (std::exchange(underlay_opened_, true)) return;
+  if (options_.underlay.enabled) {
+    UnderlayOptions underlay_options = options_.underlay;
+    underlay_options.pins = parts_.pins.get();
+    auto opened = UnderlayCounter::open(*parts_.program, std::move(underlay_options), options_.interface,
+                                        options_.mode);
+    if (opened) {
+      parts_.underlay.emplace(std::move(*opened));
+    } else {
+      limits_.push_back(
+          {.kind = Event::Kind::kLimited,
+           .text = fmt::format("tailscaled's own traffic is not counted: {}", opened.error().text())});
+    }
+  }
+  if (parts_.pins && !parts_.underlay) UnderlayCounter::remove(*parts_.pins);
 }
 
 void Capturer::look_at_underlay(std::vector<Event>& events) {
@@ -280,6 +303,7 @@ base::Result<const model::Generation*> Capturer::drain_foreign() {
 
 base::Result<const model::Generation*> Capturer::drain() {
   if (generation_) return &*generation_;
+  open_underlay();
   if (!foreign_.empty()) {
     // Whoever keeps records takes a number below the latest one for written: all go in the order of their
     // numbers, those of maps of our own too, in which we may have counted before the others did.
@@ -309,6 +333,7 @@ base::Result<const model::Generation*> Capturer::drain() {
 }
 
 base::Result<model::Generation> Capturer::peek() {
+  open_underlay();
   const GenerationIndex index = parts_.selector.active();
   const ft_generation& state = parts_.selector.state_of(index);
   model::Generation generation{

@@ -65,6 +65,8 @@ class Capturer final : public Capture {
   Capturer(CaptureOptions options, Parts parts);
   [[nodiscard]] Event attach_to(const Device& device);
   void lose_interface();
+  void look_at_device(std::vector<Event>& events);
+  void open_underlay();
   void look_at_underlay(std::vector<Event>& events);
   void take_device_dropped();
   [[nodiscard]] base::Status close_foreign();
@@ -81,6 +83,7 @@ class Capturer final : public Capture {
   std::optional<std::int64_t> gap_since_ns_;  ///< boot clock; none: attached, or never was
   base::Moment attached_since_{};
   bool adopted_ = false;
+  bool underlay_opened_ = false;  ///< or tried to
   bool detached_ = false;
   bool flipped_after_detach_ = false;
   bool drained_for_good_ = false;  ///< nothing is attached, and nothing that was counted is left

@@ -24,6 +24,7 @@
 #include "capture/device.hpp"
 #include "capture/drops.hpp"
 #include "capture/percpu_hash_table.hpp"
+#include "capture/pins.hpp"
 #include "capture/program.hpp"
 
 namespace flowtally::capture {
@@ -69,14 +70,24 @@ Finding check_capability(unsigned bit, const char* name, std::uint64_t held) {
   return {.what = name, .state = Finding::State::kMissing, .text = "not held", .remedy = kRightsRemedy};
 }
 
+/// Makes a directory of pins there, as a run would, and takes it away again.
 Finding check_bpffs(const std::string& directory) {
-  auto mounted = require_bpffs(directory);
-  if (mounted)
-    return {.what = "BPF file system", .state = Finding::State::kFound, .text = directory, .remedy = ""};
-  return {.what = "BPF file system",
-          .state = Finding::State::kMissing,
-          .text = fmt::format("{} is not one", directory),
-          .remedy = mounted.error().remedy()};
+  Finding finding{
+      .what = "BPF file system", .state = Finding::State::kMissing, .text = directory, .remedy = ""};
+  if (auto mounted = require_bpffs(directory); !mounted) {
+    finding.text = fmt::format("{} is not one", directory);
+    finding.remedy = mounted.error().remedy();
+    return finding;
+  }
+  auto made = PinDirectory::try_root(directory);
+  if (!made) {
+    finding.text = made.error().text();
+    finding.remedy = made.error().remedy();
+    return finding;
+  }
+  finding.state = Finding::State::kFound;
+  finding.text = fmt::format("{}, pins can be made", directory);
+  return finding;
 }
 
 Finding check_btf() {
@@ -99,6 +110,12 @@ Finding check_program(std::optional<Program>& loaded) {
             .state = Finding::State::kMissing,
             .text = program.error().text(),
             .remedy = program.error().remedy()};
+  }
+  if (auto others = program->programs(LinkLayer::kEthernet); !others) {
+    return {.what = "BPF program",
+            .state = Finding::State::kMissing,
+            .text = others.error().text(),
+            .remedy = others.error().remedy()};
   }
   loaded.emplace(std::move(*program));
   return {.what = "BPF program", .state = Finding::State::kFound, .text = "loads and verifies", .remedy = ""};
@@ -151,7 +168,7 @@ struct HookResults {
 
 /// Attaches to the loopback device of a network namespace that ends with the thread: no real device is
 /// touched.
-HookResults try_hooks(const Program& program) {
+HookResults try_hooks(Program& program) {
   HookResults results;
   std::thread([&] {
     if (::unshare(CLONE_NEWNET) != 0) return;
@@ -166,7 +183,7 @@ HookResults try_hooks(const Program& program) {
   return results;
 }
 
-void check_hooks(const std::optional<Program>& program, std::vector<Finding>& findings) {
+void check_hooks(std::optional<Program>& program, std::vector<Finding>& findings) {
   Finding tcx{
       .what = "TCX links", .state = Finding::State::kFound, .text = "attach and detach", .remedy = ""};
   Finding clsact{
@@ -252,8 +269,8 @@ base::Status require_bpffs(const std::string& directory) {
   if (::statfs(directory.c_str(), &information) == 0 && information.f_type == BPF_FS_MAGIC) return {};
   return base::fail(
       base::Error(base::ErrorCode::kNotFound, fmt::format("{} is not a BPF file system", directory))
-          .advise(
-              fmt::format("Mount one with `mount -t bpf bpf {}`, or name another with --bpffs", directory)));
+          .advise(fmt::format(
+              "Mount one with `mount -t bpf -o mode=0700 bpf {}`, or name another with --bpffs", directory)));
 }
 
 KernelVersion running_kernel() noexcept { return parse_kernel_version(kernel_release()); }

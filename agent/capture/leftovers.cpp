@@ -1,19 +1,14 @@
 #include "capture/leftovers.hpp"
 
 #include <array>
-#include <cerrno>
 #include <string_view>
 #include <utility>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/file.h>
 
 #include "base/unique_fd.hpp"
 #include "capture/clsact.hpp"
-#include "capture/kernel_check.hpp"
 #include "capture/libbpf_log.hpp"
 #include "capture/links.hpp"
 #include "capture/pinned_hook.hpp"
@@ -46,16 +41,6 @@ std::size_t take_off(IfIndex device, Direction direction, const Wanted& wanted) 
     if (bpf_tc_detach(&hook, &options) == 0) ++taken;
   }
   return taken;
-}
-
-/// Held from here on: no agent takes it up while it is removed.
-base::Result<base::UniqueFd> lock(const std::string& path, std::chrono::milliseconds wait) {
-  base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) return base::fail(base::Error::from_errno(errno, fmt::format("open {}", path)));
-  if (lock_within(fd.get(), wait)) return fd;
-  return base::fail(
-      base::Error(base::ErrorCode::kResource, fmt::format("a flowtally that runs holds {}", path))
-          .advise("Stop it first; nothing was removed"));
 }
 
 }  // namespace
@@ -96,19 +81,17 @@ void take_off_filter_of(const PinDirectory& directory, const std::string& pin) n
 }
 
 base::Result<Leftovers> remove_leftovers(const std::string& bpffs, std::chrono::milliseconds wait) {
-  if (auto mounted = require_bpffs(bpffs); !mounted) return base::fail(std::move(mounted.error()));
-  Leftovers leftovers;
-  const std::string root_path = fmt::format("{}/{}", bpffs, kPinsFolder);
-  auto root = PinDirectory::make(root_path);
+  auto root = PinDirectory::root(bpffs);
   if (!root) return base::fail(std::move(root.error()));
+  Leftovers leftovers;
   std::vector<PinDirectory> directories;
-  std::vector<base::UniqueFd> locks;
+  std::vector<base::UniqueFd> locks;  // held from here on: no agent takes one up while it is removed
   bool made_qdisc = false;
   for (const std::string& name : root->names()) {
-    auto directory = PinDirectory::make(fmt::format("{}/{}", root_path, name));
-    if (!directory) return base::fail(std::move(directory.error()));
-    auto locked = lock(directory->path(), wait);
-    if (!locked) return base::fail(std::move(locked.error()));
+    auto directory = root->make(name);
+    if (!directory) return base::fail(std::move(directory.error()).during("nothing was removed"));
+    auto locked = directory->lock(wait);
+    if (!locked) return base::fail(std::move(locked.error()).during("nothing was removed"));
     for (const std::string& pin : directory->names()) made_qdisc |= pin.ends_with("_made_qdisc");
     locks.push_back(std::move(*locked));
     directories.push_back(std::move(*directory));

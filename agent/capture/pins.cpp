@@ -43,8 +43,8 @@ base::Result<std::uint64_t> network_namespace() {
   return information.st_ino;
 }
 
-}  // namespace
-
+/// Locks a directory for one holder (flock(2)), and tries again until `wait` is over. False: errno says why,
+/// EWOULDBLOCK where another still has it.
 bool lock_within(int fd, std::chrono::milliseconds wait) noexcept {
   constexpr int kLookEveryMs = 10;
   const auto until = std::chrono::steady_clock::now() + wait;
@@ -55,58 +55,123 @@ bool lock_within(int fd, std::chrono::milliseconds wait) noexcept {
   return true;
 }
 
-base::Result<PinDirectory> PinDirectory::make(std::string path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return base::fail(base::Error::from_errno(errno, fmt::format("make the directory {} for pins", path)));
+/// What stands where a directory of ours should be is not ours.
+base::Error not_ours(const std::string& path, const std::string& what) {
+  return base::Error(base::ErrorCode::kPermission, fmt::format("{} is {}", path, what))
+      .advise(
+          "Find out who made it, remove it, and mount the BPF file system with mode=0700, so that only root "
+          "can "
+          "make anything there");
+}
+
+}  // namespace
+
+base::Result<PinDirectory> PinDirectory::root(const std::string& bpffs) {
+  if (auto mounted = require_bpffs(bpffs); !mounted) return base::fail(std::move(mounted.error()));
+  auto above =
+      std::make_shared<const base::UniqueFd>(::open(bpffs.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!above->valid()) return base::fail(base::Error::from_errno(errno, fmt::format("open {}", bpffs)));
+  return open(above, bpffs, kPinsFolder, Missing::kMake);
+}
+
+base::Status PinDirectory::try_root(const std::string& bpffs) {
+  const auto ours = root(bpffs);
+  if (!ours) return base::fail(ours.error());
+  // In it, too: a file system may have become read-only with our directory in it.
+  const auto tried = ours->make(fmt::format("check_{}", ::getpid()));
+  if (tried) tried->remove_all();
+  ::unlinkat(ours->parent_->get(), ours->name_.c_str(), AT_REMOVEDIR);  // where it is empty
+  if (!tried) return base::fail(tried.error());
+  return {};
+}
+
+base::Result<PinDirectory> PinDirectory::make(std::string_view name) const {
+  return open(self_, path_, pin_name(name), Missing::kMake);
+}
+
+base::Result<PinDirectory> PinDirectory::open(const Descriptor& parent, const std::string& above,
+                                              std::string_view name, Missing missing) {
+  std::string text(name);
+  std::string path = fmt::format("{}/{}", above, name);
+  if (missing == Missing::kMake && ::mkdirat(parent->get(), text.c_str(), 0700) != 0 && errno != EEXIST) {
+    auto error = base::Error::from_errno(errno, fmt::format("make the directory {} for pins", path));
+    if (error.code() != base::ErrorCode::kPermission && error.sys_errno() != EROFS)
+      return base::fail(std::move(error));
+    return base::fail(std::move(error).advise(
+        "In a container AppArmor's usual profile forbids to write below /sys: mount the host's "
+        "BPF file system at /bpf and give --bpffs /bpf; it must not be read-only"));
   }
+  auto self = std::make_shared<const base::UniqueFd>(
+      ::openat(parent->get(), text.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!self->valid()) {
+    if (errno == ELOOP || errno == ENOTDIR)
+      return base::fail(not_ours(path, "no directory, but a link or a file"));
+    return base::fail(base::Error::from_errno(errno, fmt::format("open the directory {}", path)));
+  }
+  struct stat information{};
+  if (::fstat(self->get(), &information) != 0)
+    return base::fail(base::Error::from_errno(errno, fmt::format("look at the directory {}", path)));
+  if (information.st_uid != ::geteuid())
+    return base::fail(not_ours(path, fmt::format("a directory of user {}", information.st_uid)));
   // Who may open a pinned map may change the counts, whatever the umask was when the directory was made.
-  if (::chmod(path.c_str(), 0700) != 0) {
+  if (::fchmod(self->get(), 0700) != 0)
     return base::fail(base::Error::from_errno(errno, fmt::format("close the directory {} to others", path)));
-  }
-  return PinDirectory(std::move(path));
+  return PinDirectory(parent, std::move(self), std::move(text), std::move(path));
 }
 
 std::string PinDirectory::path_of(std::string_view name) const {
   return fmt::format("{}/{}", path_, pin_name(name));
 }
 
+/// For bpf(2), which takes descriptors of directories since Linux 6.5 only.
+std::string PinDirectory::way_to(std::string_view name) const {
+  return fmt::format("/proc/thread-self/fd/{}/{}", fd(), pin_name(name));
+}
+
 base::Result<base::UniqueFd> PinDirectory::get(std::string_view name) const {
   const LibbpfLog log;
-  base::UniqueFd fd(bpf_obj_get(path_of(name).c_str()));
-  if (fd.valid() || errno == ENOENT) return fd;
+  base::UniqueFd pinned(bpf_obj_get(way_to(name).c_str()));
+  if (pinned.valid() || errno == ENOENT) return pinned;
   return base::fail(base::Error::from_errno(errno, fmt::format("open the pin {}", path_of(name))));
 }
 
 bool PinDirectory::has(std::string_view name) const noexcept {
-  return ::access(path_of(name).c_str(), F_OK) == 0;
+  return ::faccessat(fd(), pin_name(name).c_str(), F_OK, 0) == 0;
 }
 
-base::Status PinDirectory::put(std::string_view name, int fd) const {
+base::Status PinDirectory::put(std::string_view name, int pinned_fd) const {
   const LibbpfLog log;
-  const std::string aside = path_of(name).append(kNew);
-  ::unlink(aside.c_str());
-  if (bpf_obj_pin(fd, aside.c_str()) != 0) {
+  const std::string place = pin_name(name);
+  const std::string aside = place + std::string(kNew);
+  ::unlinkat(fd(), aside.c_str(), 0);
+  if (bpf_obj_pin(pinned_fd, way_to(aside).c_str()) != 0) {
     return base::fail(base::Error::from_errno(errno, fmt::format("pin {}", path_of(name))));
   }
-  if (std::rename(aside.c_str(), path_of(name).c_str()) != 0) {
+  if (::renameat(fd(), aside.c_str(), fd(), place.c_str()) != 0) {
     const int error = errno;
-    ::unlink(aside.c_str());
+    ::unlinkat(fd(), aside.c_str(), 0);
     return base::fail(base::Error::from_errno(error, fmt::format("put the pin {} in place", path_of(name))));
   }
   return {};
 }
 
-void PinDirectory::remove(std::string_view name) const noexcept { ::unlink(path_of(name).c_str()); }
+void PinDirectory::remove(std::string_view name) const noexcept {
+  ::unlinkat(fd(), pin_name(name).c_str(), 0);
+}
 
 base::Status PinDirectory::rename(std::string_view from, std::string_view to) const {
-  if (std::rename(path_of(from).c_str(), path_of(to).c_str()) == 0) return {};
+  if (::renameat(fd(), pin_name(from).c_str(), fd(), pin_name(to).c_str()) == 0) return {};
   return base::fail(base::Error::from_errno(errno, fmt::format("rename the pin {}", path_of(from))));
 }
 
 std::vector<std::string> PinDirectory::names() const {
   std::vector<std::string> names;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path_.c_str()), ::closedir);
+  // A descriptor of its own: a copy would share the place in the list.
+  base::UniqueFd again(::openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!again.valid()) return names;
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(again.get()), ::closedir);
   if (!directory) return names;
+  static_cast<void>(again.release());
   while (const dirent* const entry = ::readdir(directory.get())) {
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") names.emplace_back(name);
@@ -115,72 +180,68 @@ std::vector<std::string> PinDirectory::names() const {
   return names;
 }
 
+base::Result<base::UniqueFd> PinDirectory::lock(std::chrono::milliseconds wait) const {
+  base::UniqueFd locked(::openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!locked.valid()) return base::fail(base::Error::from_errno(errno, fmt::format("open {}", path_)));
+  if (lock_within(locked.get(), wait)) return locked;
+  if (errno != EWOULDBLOCK) return base::fail(base::Error::from_errno(errno, fmt::format("lock {}", path_)));
+  return base::fail(
+      base::Error(base::ErrorCode::kResource, fmt::format("a flowtally that runs holds {}", path_))
+          .advise("Stop it first"));
+}
+
 void PinDirectory::clear() const noexcept {
   for (const std::string& name : names()) {
-    const std::string path = fmt::format("{}/{}", path_, name);
-    if (::unlink(path.c_str()) != 0) PinDirectory(path).remove_all();
+    if (::unlinkat(fd(), name.c_str(), 0) == 0) continue;
+    if (const auto below = open(self_, path_, name, Missing::kFail)) below->remove_all();
   }
 }
 
 void PinDirectory::remove_all() const noexcept {
   clear();
-  ::rmdir(path_.c_str());
+  ::unlinkat(parent_->get(), name_.c_str(), AT_REMOVEDIR);
 }
 
 base::Result<Pins> Pins::open(const std::string& bpffs, const std::string& interface,
                               std::chrono::milliseconds wait) {
-  if (auto mounted = require_bpffs(bpffs); !mounted) return base::fail(std::move(mounted.error()));
   const auto netns = network_namespace();
   if (!netns) return base::fail(netns.error());
-  const auto root = PinDirectory::make(fmt::format("{}/{}", bpffs, kPinsFolder));
+  const auto root = PinDirectory::root(bpffs);
   if (!root) return base::fail(root.error());
-  auto links = PinDirectory::make(fmt::format("{}/{}-{}", root->path(), *netns, pin_name(interface)));
+  auto links = root->make(fmt::format("{}-{}", *netns, interface));
   if (!links) return base::fail(std::move(links.error()));
-  base::UniqueFd lock(::open(links->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!lock.valid()) {
-    return base::fail(base::Error::from_errno(errno, fmt::format("open {}", links->path())));
-  }
-  if (!lock_within(lock.get(), wait)) {
-    if (errno != EWOULDBLOCK) {
-      return base::fail(base::Error::from_errno(errno, fmt::format("lock {}", links->path())));
-    }
-    return base::fail(
-        base::Error(base::ErrorCode::kResource,
-                    fmt::format("another flowtally counts {} and holds {}", interface, links->path()))
-            .advise("Stop it first"));
-  }
-  auto maps = PinDirectory::make(fmt::format("{}/{}", links->path(), own_abi()));
+  auto lock = links->lock(wait);
+  if (!lock) return base::fail(std::move(lock.error()).during(fmt::format("count {}", interface)));
+  auto maps = links->make(own_abi());
   if (!maps) return base::fail(std::move(maps.error()));
-  return Pins(std::move(lock), std::move(*links), std::move(*maps));
+  return Pins(std::move(*lock), std::move(*links), std::move(*maps));
 }
 
 std::vector<PinDirectory> Pins::foreign_maps() const {
   std::vector<PinDirectory> found;
   for (const std::string& name : links_.names()) {
     if (!name.starts_with(kAbi) || name == own_abi()) continue;
-    if (auto directory = PinDirectory::make(fmt::format("{}/{}", links_.path(), name))) {
-      found.push_back(std::move(*directory));
-    }
+    if (auto directory = links_.make(name)) found.push_back(std::move(*directory));
   }
   return found;
 }
 
 base::Result<PinDirectory> Pins::set_aside(const PinDirectory& maps, base::Moment now) const {
   if (set_aside_since(maps)) return maps;
-  const std::string aside = fmt::format("{}{}{}-{}", maps.path(), kClosed, now.boot_ns, now.wall_ns);
-  if (std::rename(maps.path().c_str(), aside.c_str()) != 0) {
-    return base::fail(base::Error::from_errno(errno, fmt::format("set {} aside", maps.path())));
+  const std::string aside = fmt::format("{}{}{}-{}", maps.name(), kClosed, now.boot_ns, now.wall_ns);
+  if (auto renamed = links_.rename(maps.name(), aside); !renamed) {
+    return base::fail(std::move(renamed.error()).during(fmt::format("set {} aside", maps.path())));
   }
-  return PinDirectory::make(aside);
+  return links_.make(aside);
 }
 
 std::optional<base::Moment> Pins::set_aside_since(const PinDirectory& maps) {
-  const std::string_view path = maps.path();
-  const std::size_t at = path.rfind(kClosed);
+  const std::string_view name = maps.name();
+  const std::size_t at = name.rfind(kClosed);
   if (at == std::string_view::npos) return std::nullopt;
-  const char* const end = path.data() + path.size();
+  const char* const end = name.data() + name.size();
   base::Moment since;
-  const auto boot = std::from_chars(path.data() + at + kClosed.size(), end, since.boot_ns);
+  const auto boot = std::from_chars(name.data() + at + kClosed.size(), end, since.boot_ns);
   if (boot.ec != std::errc{} || boot.ptr == end) return std::nullopt;
   const auto wall = std::from_chars(boot.ptr + 1, end, since.wall_ns);
   return wall.ec == std::errc{} && wall.ptr == end ? std::optional(since) : std::nullopt;
@@ -188,9 +249,11 @@ std::optional<base::Moment> Pins::set_aside_since(const PinDirectory& maps) {
 
 base::Status Pins::mark_complete(int control_fd) const { return maps_.put(kComplete, control_fd); }
 
-base::Status Pins::discard() const {
+base::Status Pins::discard() {
   links_.clear();
-  if (auto made = PinDirectory::make(maps_.path()); !made) return base::fail(std::move(made.error()));
+  auto made = links_.make(maps_.name());
+  if (!made) return base::fail(std::move(made.error()));
+  maps_ = std::move(*made);  // the one that was open is gone
   return {};
 }
 

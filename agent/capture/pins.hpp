@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -19,17 +20,23 @@ namespace flowtally::capture {
 /// The folder in bpffs under which everything of ours is, and nothing else.
 inline constexpr const char* kPinsFolder = "flowtally";
 
-/// Locks a directory for one holder (flock(2)), and tries again until `wait` is over. False: errno says why,
-/// EWOULDBLOCK where another still has it.
-[[nodiscard]] bool lock_within(int fd, std::chrono::milliseconds wait) noexcept;
-
-/// One directory of pins, mode 0700. Not thread-safe.
+/// One directory of pins, mode 0700, held open: what is done in it is done there and nowhere else, whatever
+/// happens to its path meanwhile. Nobody else's is taken for ours: bpffs may be open to everybody (its
+/// default mode is 1777), and a link there would lead root anywhere. Copies are the same directory. Not
+/// thread-safe.
 class PinDirectory {
  public:
-  /// Made if need be.
-  [[nodiscard]] static base::Result<PinDirectory> make(std::string path);
+  /// BPFFS/flowtally, made if need be. kNotFound: `bpffs` is none.
+  [[nodiscard]] static base::Result<PinDirectory> root(const std::string& bpffs);
+  /// Whether root() and make() would do; leaves nothing behind that was not there.
+  [[nodiscard]] static base::Status try_root(const std::string& bpffs);
+  /// A directory in this one, made if need be. kPermission: what is there is a link, a file, or another
+  /// user's.
+  [[nodiscard]] base::Result<PinDirectory> make(std::string_view name) const;
 
+  /// For messages.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
   /// What is pinned under that name; an invalid descriptor if nothing is. The name may have dots, which bpffs
   /// does not allow: they become colons.
   [[nodiscard]] base::Result<base::UniqueFd> get(std::string_view name) const;
@@ -43,15 +50,29 @@ class PinDirectory {
   [[nodiscard]] base::Status rename(std::string_view from, std::string_view to) const;
   /// Of pins and of directories, sorted, as put() and make() were given them.
   [[nodiscard]] std::vector<std::string> names() const;
+  /// Held by nobody else as long as the descriptor is open, unless another holds it already: then, after
+  /// `wait`, kResource.
+  [[nodiscard]] base::Result<base::UniqueFd> lock(std::chrono::milliseconds wait) const;
   /// Everything in it.
   void clear() const noexcept;
   /// Everything in it, and it.
   void remove_all() const noexcept;
 
  private:
-  explicit PinDirectory(std::string path) : path_(std::move(path)) {}
-  [[nodiscard]] std::string path_of(std::string_view name) const;
+  using Descriptor = std::shared_ptr<const base::UniqueFd>;
+  enum class Missing : bool { kMake, kFail };
 
+  PinDirectory(Descriptor parent, Descriptor self, std::string name, std::string path)
+      : parent_(std::move(parent)), self_(std::move(self)), name_(std::move(name)), path_(std::move(path)) {}
+  [[nodiscard]] static base::Result<PinDirectory> open(const Descriptor& parent, const std::string& above,
+                                                       std::string_view name, Missing missing);
+  [[nodiscard]] std::string path_of(std::string_view name) const;
+  [[nodiscard]] std::string way_to(std::string_view name) const;
+  [[nodiscard]] int fd() const noexcept { return self_->get(); }
+
+  Descriptor parent_;
+  Descriptor self_;
+  std::string name_;
   std::string path_;
 };
 
@@ -83,7 +104,7 @@ class Pins {
 
   /// Everything of this interface goes, but for the lock: what was attached only through its pin is taken off
   /// by that.
-  [[nodiscard]] base::Status discard() const;
+  [[nodiscard]] base::Status discard();
   /// The directory goes too: nothing more can be pinned.
   void remove_all() const noexcept { links_.remove_all(); }
 

@@ -12,8 +12,8 @@
 namespace flowtally::capture {
 namespace {
 
-constexpr const char* kProgramNames[2][2] = {{"ft_egress_l3", "ft_egress_ethernet"},
-                                             {"ft_ingress_l3", "ft_ingress_ethernet"}};
+constexpr HookObject::Names kProgramNames = {
+    {{"ft_egress_l3", "ft_ingress_l3"}, {"ft_egress_ethernet", "ft_ingress_ethernet"}}};
 
 }  // namespace
 
@@ -29,24 +29,21 @@ void Program::ControlDeleter::operator()(ft_control* control) const noexcept {
 
 base::Result<Program> Program::load(const Options& options) {
   const ft_config config{.exclude = options.exclude ? 1U : 0U};
-  auto object =
-      BpfObject::load({.image = options.image,
-                       .what = "BPF program",
-                       .initial = {{.map = ".rodata.config", .bytes = std::as_bytes(std::span(&config, 1))}},
-                       .pins = options.pins});
-  if (!object) return base::fail(std::move(object.error()));
-  const int control_fd = object->map_fd(".data.control");
+  auto hooks =
+      HookObject::load({.image = options.image,
+                        .what = "BPF program",
+                        .initial = {{.map = ".rodata.config", .bytes = std::as_bytes(std::span(&config, 1))}},
+                        .pins = options.pins},
+                       kProgramNames, options.link_layer);
+  if (!hooks) return base::fail(std::move(hooks.error()));
+  const int control_fd = hooks->object().map_fd(".data.control");
   void* const block = ::mmap(nullptr, sizeof(ft_control), PROT_READ | PROT_WRITE, MAP_SHARED, control_fd, 0);
   if (block == MAP_FAILED) {
     return base::fail(base::Error::from_errno(errno, "map the control block of the BPF program"));
   }
-  Program program(std::move(*object), static_cast<ft_control*>(block));
+  Program program(std::move(*hooks), static_cast<ft_control*>(block));
   FLOWTALLY_CHECK(program.control().abi_version == FT_ABI_VERSION);
   return program;
-}
-
-int Program::program_fd(Direction direction, LinkLayer link_layer) const noexcept {
-  return object_.program_fd(kProgramNames[static_cast<int>(direction)][static_cast<int>(link_layer)]);
 }
 
 base::Result<std::uint32_t> possible_cpus() {

@@ -9,16 +9,10 @@
 #include <utility>
 
 #include "base/result.hpp"
-#include "capture/bpf_object.hpp"
+#include "capture/hook_object.hpp"
 #include "flowtally/abi.h"
 
 namespace flowtally::capture {
-
-/// tx: what leaves through tc egress; rx: what arrives through tc ingress.
-enum class Direction : std::uint8_t { kTx, kRx };
-
-/// What an skb of a device begins with at the tc hook.
-enum class LinkLayer : std::uint8_t { kL3, kEthernet };
 
 /// The object file that is built into the binary. Tests bring images of their own.
 [[nodiscard]] std::span<const std::byte> production_image() noexcept;
@@ -30,6 +24,7 @@ class Program {
     std::span<const std::byte> image = production_image();
     bool exclude = true;                 ///< leave out of the flows what Tailscale leaves out
     const PinDirectory* pins = nullptr;  ///< its maps are those that are pinned here; null: nothing is pinned
+    LinkLayer link_layer = LinkLayer::kL3;  ///< of the device that is counted, as far as is known
   };
 
   /// Loads and verifies. kPermission without CAP_BPF and CAP_NET_ADMIN, kUnsupported where the verifier or
@@ -37,12 +32,14 @@ class Program {
   /// nothing stays loaded.
   [[nodiscard]] static base::Result<Program> load(const Options& options);
 
-  /// Descriptor of the program for one hook; owned by this object.
-  [[nodiscard]] int program_fd(Direction direction, LinkLayer link_layer) const noexcept;
+  /// Those for the hooks of a device of that kind; verified now where that is not the kind it was loaded for.
+  [[nodiscard]] base::Result<HookPrograms> programs(LinkLayer link_layer) {
+    return hooks_.programs(link_layer);
+  }
   /// Descriptor of a map by its name in maps.bpf.h; owned by this object. The name must exist.
-  [[nodiscard]] int map_fd(const char* name) const noexcept { return object_.map_fd(name); }
+  [[nodiscard]] int map_fd(const char* name) const noexcept { return object().map_fd(name); }
   /// For objects that share its maps.
-  [[nodiscard]] const BpfObject& object() const noexcept { return object_; }
+  [[nodiscard]] const BpfObject& object() const noexcept { return hooks_.object(); }
   /// The block that programs read on each packet. Shared memory: `active` is written with release order.
   [[nodiscard]] ft_control& control() const noexcept { return *control_; }
 
@@ -51,9 +48,9 @@ class Program {
     void operator()(ft_control* control) const noexcept;
   };
 
-  Program(BpfObject object, ft_control* control) noexcept : object_(std::move(object)), control_(control) {}
+  Program(HookObject hooks, ft_control* control) : hooks_(std::move(hooks)), control_(control) {}
 
-  BpfObject object_;
+  HookObject hooks_;
   std::unique_ptr<ft_control, ControlDeleter> control_;
 };
 

@@ -22,13 +22,8 @@
 namespace flowtally::capture {
 namespace {
 
-constexpr const char* kProgramNames[2][2] = {{"ft_under_egress_l3", "ft_under_egress_ethernet"},
-                                             {"ft_under_ingress_l3", "ft_under_ingress_ethernet"}};
-
-HookPrograms programs_of(const BpfObject& object, LinkLayer link_layer) {
-  const auto layer = static_cast<int>(link_layer);
-  return {.tx = object.program_fd(kProgramNames[0][layer]), .rx = object.program_fd(kProgramNames[1][layer])};
-}
+constexpr HookObject::Names kProgramNames = {{{"ft_under_egress_l3", "ft_under_ingress_l3"},
+                                              {"ft_under_egress_ethernet", "ft_under_ingress_ethernet"}}};
 
 /// Pins of an attachment begin with it and the device's index.
 constexpr std::string_view kPinPrefix = "under";
@@ -80,13 +75,14 @@ base::Result<UnderlayCounter> UnderlayCounter::open(const Program& program, Unde
   const auto cpus = possible_cpus();
   if (!cpus) return base::fail(cpus.error());
   const PinDirectory* const maps = options.pins != nullptr ? &options.pins->maps() : nullptr;
-  auto object = BpfObject::load({.image = underlay_image(),
-                                 .what = "BPF program for the underlay",
-                                 .shares = &program.object(),
-                                 .pins = maps});
+  auto object = HookObject::load({.image = underlay_image(),
+                                  .what = "BPF program for the underlay",
+                                  .shares = &program.object(),
+                                  .pins = maps},
+                                 kProgramNames, LinkLayer::kEthernet);
   if (!object) return base::fail(std::move(object.error()));
-  void* const block =
-      ::mmap(nullptr, sizeof(ft_ports), PROT_READ | PROT_WRITE, MAP_SHARED, object->map_fd(".data.ports"), 0);
+  void* const block = ::mmap(nullptr, sizeof(ft_ports), PROT_READ | PROT_WRITE, MAP_SHARED,
+                             object->object().map_fd(".data.ports"), 0);
   if (block == MAP_FAILED) {
     return base::fail(base::Error::from_errno(errno, "map the ports block of the underlay program"));
   }
@@ -97,7 +93,7 @@ base::Result<UnderlayCounter> UnderlayCounter::open(const Program& program, Unde
   counter.faded_ns_ = base::now().boot_ns;
   for (std::uint32_t slot = 0; slot < FT_GENERATIONS; ++slot) {
     const auto index = static_cast<GenerationIndex>(slot);
-    const GenerationMaps place{.name = "ft_physical", .outer_fd = counter.object_.map_fd("physical")};
+    const GenerationMaps place{.name = "ft_physical", .outer_fd = counter.hooks_.object().map_fd("physical")};
     auto there = adopt_generation_map(place, index, *cpus, maps);
     if (!there) return base::fail(std::move(there.error()));
     if (*there) {
@@ -169,8 +165,10 @@ base::Result<std::string> UnderlayCounter::attach_to(const std::string& name, co
   }
   const std::optional<Device>& device = *looked;
   if (!device) return std::string{};
+  const auto programs = hooks_.programs(device->link_layer);
+  if (!programs) return base::fail(programs.error());
   auto attachment =
-      Attachment::attach(programs_of(object_, device->link_layer), *device, mode_,
+      Attachment::attach(*programs, *device, mode_,
                          {.directory = options_.pins != nullptr ? &options_.pins->links() : nullptr,
                           .name = pin_name_of(device->index)});
   if (!attachment) return base::fail(std::move(attachment.error()));
@@ -209,7 +207,7 @@ void UnderlayCounter::remove_stale_pins() const {
 
 /// Those that an earlier run put into the kernel's map: its programs count by them until ours know better.
 void UnderlayCounter::read_addresses() {
-  const int fd = object_.map_fd("own_addresses");
+  const int fd = hooks_.object().map_fd("own_addresses");
   ft_address_key key{};
   for (const ft_address_key* before = nullptr; bpf_map_get_next_key(fd, before, &key) == 0; before = &key) {
     model::Address address{.family = static_cast<model::Address::Family>(key.family)};
@@ -220,7 +218,7 @@ void UnderlayCounter::read_addresses() {
 }
 
 void UnderlayCounter::take_addresses(std::map<model::Address, std::uint32_t> addresses) {
-  const int fd = object_.map_fd("own_addresses");
+  const int fd = hooks_.object().map_fd("own_addresses");
   for (const auto& [address, only_on] : addresses_) {
     const ft_address_key key = key_of(address);
     if (!addresses.contains(address)) bpf_map_delete_elem(fd, &key);
@@ -256,7 +254,7 @@ void UnderlayCounter::fade_ports() noexcept {
 }
 
 base::Status UnderlayCounter::read(GenerationIndex index, model::Generation& into) {
-  const auto totals = read_cpus<ft_underlay_totals>(object_.map_fd("underlay_totals"), index, cpus_,
+  const auto totals = read_cpus<ft_underlay_totals>(hooks_.object().map_fd("underlay_totals"), index, cpus_,
                                                     "totals of the underlay");
   if (!totals) return base::fail(totals.error());
   into.underlay = sum_underlay(*totals);
@@ -268,7 +266,7 @@ base::Status UnderlayCounter::read(GenerationIndex index, model::Generation& int
 base::Status UnderlayCounter::reset(GenerationIndex index, const model::Generation& drained) {
   if (auto erased = erase_entries(maps_[to_index(index)], drained.physical); !erased) return erased;
   was_attached_ = !attachments_.empty();
-  return zero_cpus<ft_underlay_totals>(object_.map_fd("underlay_totals"), index, cpus_,
+  return zero_cpus<ft_underlay_totals>(hooks_.object().map_fd("underlay_totals"), index, cpus_,
                                        "totals of the underlay");
 }
 

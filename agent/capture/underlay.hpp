@@ -14,7 +14,6 @@
 
 #include "base/result.hpp"
 #include "capture/attachment.hpp"
-#include "capture/bpf_object.hpp"
 #include "capture/device.hpp"
 #include "capture/flow_table.hpp"
 #include "capture/percpu_map.hpp"
@@ -76,8 +75,8 @@ class UnderlayCounter {
   };
   using Ports = std::unique_ptr<ft_ports, PortsDeleter>;
 
-  UnderlayCounter(const Program& program, BpfObject object, Ports ports, std::uint32_t cpus)
-      : program_(&program), object_(std::move(object)), ports_(std::move(ports)), cpus_(cpus) {}
+  UnderlayCounter(const Program& program, HookObject hooks, Ports ports, std::uint32_t cpus)
+      : program_(&program), hooks_(std::move(hooks)), ports_(std::move(ports)), cpus_(cpus) {}
 
   [[nodiscard]] base::Result<std::string> attach_to(const std::string& name, const DeviceWatch& watch);
   void take_addresses(std::map<model::Address, std::uint32_t> addresses);
@@ -86,7 +85,7 @@ class UnderlayCounter {
   void remove_stale_pins() const;
 
   const Program* program_;
-  BpfObject object_;
+  HookObject hooks_;
   Ports ports_;
   std::uint32_t cpus_;
   UnderlayOptions options_{};

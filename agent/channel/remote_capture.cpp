@@ -164,6 +164,12 @@ base::Status Connection::ask(const Request& request, const std::function<bool(Re
   return fail(end());
 }
 
+base::Status Connection::confine(const std::string& bpffs) {
+  bool done = false;
+  return ask({.command = Command::kConfine, .bpffs = bpffs},
+             [&done](Reader& reader) { return reader.flag(done) && done; });
+}
+
 void Connection::take_wake() noexcept {
   std::uint64_t count = 0;
   static_cast<void>(::read(wake_.get(), &count, sizeof(count)));

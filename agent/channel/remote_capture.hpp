@@ -26,6 +26,9 @@ class Connection {
 
   /// Asks; what comes back is read by `answer`, false where it could not be.
   [[nodiscard]] base::Status ask(const Request& request, const std::function<bool(Reader&)>& answer);
+  /// The one BPF file system in which what is opened later may be pinned; empty: none. Comes first, and once,
+  /// before anything of others' has been read here: after that nobody can have more opened.
+  [[nodiscard]] base::Status confine(const std::string& bpffs);
   /// Readable after a wake, and when the capturer has ended.
   [[nodiscard]] int event_fd() const noexcept { return epoll_.get(); }
   void take_wake() noexcept;

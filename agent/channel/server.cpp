@@ -4,8 +4,11 @@
 #include <cerrno>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -66,13 +69,15 @@ class Server {
 
   /// Only what is opened can be asked, and only what was given out be acknowledged.
   [[nodiscard]] bool fits(const Request& request) const {
-    if (request.command == Command::kOpen) return capturer_ == nullptr;
+    if (request.command == Command::kConfine) return !bpffs_;
+    if (request.command == Command::kOpen) return bpffs_ && capturer_ == nullptr;
     if (request.command == Command::kAcknowledge) return given_;
     return capturer_ != nullptr;
   }
 
   void answer(const Request& request) {
     switch (request.command) {
+      case Command::kConfine: bpffs_ = request.bpffs; return writer_.value(std::uint8_t{1});
       case Command::kOpen: return open(request.options);
       case Command::kClose:
         capturer_.reset();
@@ -110,10 +115,19 @@ class Server {
   }
 
   void open(const capture::CaptureOptions& options) {
-    auto opened = capture::Capturer::open(options);
+    auto opened = may_pin_in(options.bpffs) ? capture::Capturer::open(options) : refuse(options.bpffs);
     if (!verdict(opened)) return;
     capturer_ = std::move(*opened);
     stand();
+  }
+
+  [[nodiscard]] bool may_pin_in(const std::string& bpffs) const { return bpffs.empty() || bpffs == *bpffs_; }
+  [[nodiscard]] base::Result<std::unique_ptr<capture::Capturer>> refuse(const std::string& bpffs) const {
+    return base::fail(
+        base::Error(base::ErrorCode::kPermission,
+                    fmt::format("pin in {}: flowtally was started {}", bpffs,
+                                bpffs_->empty() ? "to pin nothing" : fmt::format("to pin in {}", *bpffs_)))
+            .advise("Start it anew: this cannot be changed while it runs"));
   }
 
   void events(const std::vector<capture::Event>& events) {
@@ -136,6 +150,7 @@ class Server {
 
   int fd_;
   int wake_fd_;
+  std::optional<std::string> bpffs_;  ///< where things may be pinned; empty: nowhere
   SocketReader reader_;
   SocketWriter writer_;
   std::unique_ptr<capture::Capturer> capturer_;

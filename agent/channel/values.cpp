@@ -29,6 +29,10 @@ bool is_device_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
 }
 
+bool read_bpffs(Reader& reader, std::string& path) {
+  return reader.text(path, kPathBytesMax) && (path.empty() || path.front() == '/');
+}
+
 bool read_options(Reader& reader, capture::CaptureOptions& options) {
   std::uint8_t mode = 0;
   std::uint8_t devices = 0;
@@ -46,8 +50,7 @@ bool read_options(Reader& reader, capture::CaptureOptions& options) {
     std::string& name = options.underlay.interfaces.emplace_back();
     if (!reader.text(name, kInterfaceBytesMax) || !is_device_name(name)) return false;
   }
-  if (!reader.text(options.bpffs, kPathBytesMax) || !reader.flag(options.fresh)) return false;
-  if (!options.bpffs.empty() && options.bpffs.front() != '/') return false;
+  if (!read_bpffs(reader, options.bpffs) || !reader.flag(options.fresh)) return false;
   if (!reader.value(wait_ms) || wait_ms > kLockWaitMax.count()) return false;
   options.lock_wait = std::chrono::milliseconds(wait_ms);
   return true;
@@ -68,6 +71,7 @@ bool read_sockets(Reader& reader, Request& request) {
 void write_request(Writer& writer, const Request& request) {
   writer.value(static_cast<std::uint8_t>(request.command));
   if (request.command == Command::kOpen) write_options(writer, request.options);
+  if (request.command == Command::kConfine) writer.text(request.bpffs);
   if (request.command == Command::kSockets) {
     write_flag(writer, request.marked);
     const std::size_t ports = std::min<std::size_t>(request.udp_ports.size(), kPortsMax);
@@ -80,10 +84,11 @@ std::optional<Request> read_request(Reader& reader) {
   Request request;
   std::uint8_t command = 0;
   if (!reader.value(command) || command < static_cast<std::uint8_t>(Command::kOpen) ||
-      command > static_cast<std::uint8_t>(Command::kDetach))
+      command > static_cast<std::uint8_t>(Command::kConfine))
     return std::nullopt;
   request.command = static_cast<Command>(command);
   if (request.command == Command::kOpen && !read_options(reader, request.options)) return std::nullopt;
+  if (request.command == Command::kConfine && !read_bpffs(reader, request.bpffs)) return std::nullopt;
   if (request.command == Command::kSockets && !read_sockets(reader, request)) return std::nullopt;
   return request;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
@@ -13,7 +14,8 @@
 
 namespace flowtally::channel {
 
-/// Each is a function of capture::Capture; open begins one and close ends it.
+/// Each is a function of capture::Capture; open begins one and close ends it. Confine comes first and once,
+/// while who asks still is whom the operator started.
 enum class Command : std::uint8_t {
   kOpen = 1,
   kClose,
@@ -24,12 +26,14 @@ enum class Command : std::uint8_t {
   kPeek,
   kSockets,
   kDetach,
+  kConfine,
 };
 
 /// Of one question.
 struct Request {
   Command command{};
   capture::CaptureOptions options{};       ///< of kOpen
+  std::string bpffs{};                     ///< of kConfine
   std::vector<std::uint16_t> udp_ports{};  ///< of kSockets
   bool marked = false;                     ///< of kSockets
 };

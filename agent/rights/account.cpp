@@ -89,10 +89,27 @@ bool may_become(const Account& account) {
   return holds(Capability::kSetUid) && holds(Capability::kSetGid);
 }
 
+std::vector<gid_t> other_groups() {
+  std::vector<gid_t> all(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+  const int count = ::getgroups(static_cast<int>(all.size()), all.data());
+  all.resize(static_cast<std::size_t>(std::max(count, 0)));
+  std::erase(all, ::getegid());
+  return all;
+}
+
 base::Status become(const Account& account, const std::vector<gid_t>& groups) {
   const std::string step = fmt::format("become the user {}", account.name);
-  if (holds(Capability::kSetGid) && ::setgroups(groups.size(), groups.data()) != 0)
-    return fail(Error::from_errno(errno, step + ": set its groups"));
+  if (holds(Capability::kSetGid)) {
+    if (::setgroups(groups.size(), groups.data()) != 0)
+      return fail(Error::from_errno(errno, step + ": set its groups"));
+  } else {
+    const std::vector<gid_t> held = other_groups();
+    for (const gid_t wanted : groups) {
+      if (wanted == account.group || std::ranges::find(held, wanted) != held.end()) continue;
+      return fail(Error(ErrorCode::kPermission, fmt::format("{}: it is not in the group {}", step, wanted))
+                      .advise("Start it in that group, or give it CAP_SETGID"));
+    }
+  }
   if (::setresgid(account.group, account.group, account.group) != 0)
     return fail(Error::from_errno(errno, step + ": set its group"));
   if (::setresuid(account.user, account.user, account.user) != 0) return fail(Error::from_errno(errno, step));

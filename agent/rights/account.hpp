@@ -33,8 +33,12 @@ struct Account {
 [[nodiscard]] base::Result<gid_t> find_group(const std::string& text);
 
 /// This process, all its threads to come, and for good: that user, its group, and of other groups only
-/// `groups`. Needs CAP_SETUID and CAP_SETGID unless nothing would change. Call it before there are threads.
+/// `groups`. Needs CAP_SETUID and CAP_SETGID unless nothing would change. Without CAP_SETGID other groups
+/// stay as they are: kPermission if one of `groups` is not among them. Call it before there are threads.
 [[nodiscard]] base::Status become(const Account& account, const std::vector<gid_t>& groups);
+
+/// The groups of this process beside its own.
+[[nodiscard]] std::vector<gid_t> other_groups();
 
 /// become() would be let.
 [[nodiscard]] bool may_become(const Account& account);

@@ -3,17 +3,24 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <type_traits>
+#include <vector>
 
-#include <linux/sockios.h>
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <seccomp.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "rights/call_lists.hpp"
 
 namespace flowtally::rights {
 namespace {
@@ -38,258 +45,163 @@ constexpr bool kSanitized = false;
 constexpr bool kSanitized = false;
 #endif
 
-/// Memory, time, files that are open, the end: what the C and C++ libraries do by themselves.
-constexpr std::array kBoth = {"access",
-                              "arch_prctl",
-                              "brk",
-                              "chmod",
-                              "clock_getres",
-                              "clock_gettime",
-                              "clock_nanosleep",
-                              "close",
-                              "close_range",
-                              "dup",
-                              "dup2",
-                              "dup3",
-                              "epoll_create1",
-                              "epoll_ctl",
-                              "epoll_pwait",
-                              "epoll_pwait2",
-                              "epoll_wait",
-                              "exit",
-                              "exit_group",
-                              "faccessat",
-                              "faccessat2",
-                              "fchmod",
-                              "fchmodat",
-                              "fcntl",
-                              "flock",
-                              "fstat",
-                              "fstatfs",
-                              "futex",
-                              "getcpu",
-                              "getdents64",
-                              "getegid",
-                              "geteuid",
-                              "getgid",
-                              "getpid",
-                              "getppid",
-                              "getrandom",
-                              "getrlimit",
-                              "getrusage",
-                              "gettid",
-                              "gettimeofday",
-                              "getuid",
-                              "lseek",
-                              "lstat",
-                              "madvise",
-                              "membarrier",
-                              "memfd_create",
-                              "mkdir",
-                              "mkdirat",
-                              "mmap",
-                              "mprotect",
-                              "mremap",
-                              "munmap",
-                              "nanosleep",
-                              "newfstatat",
-                              "openat",
-                              "open",
-                              "poll",
-                              "ppoll",
-                              "prctl",
-                              "pread64",
-                              "prlimit64",
-                              "read",
-                              "readlink",
-                              "readlinkat",
-                              "readv",
-                              "recvfrom",
-                              "recvmsg",
-                              "rename",
-                              "renameat",
-                              "renameat2",
-                              "restart_syscall",
-                              "rmdir",
-                              "rseq",
-                              "rt_sigaction",
-                              "rt_sigprocmask",
-                              "rt_sigreturn",
-                              "rt_sigtimedwait",
-                              "sched_getaffinity",
-                              "sched_yield",
-                              "sendmsg",
-                              "sendto",
-                              "set_robust_list",
-                              "set_tid_address",
-                              "sigaltstack",
-                              "stat",
-                              "statfs",
-                              "statx",
-                              "sysinfo",
-                              "tgkill",
-                              "time",
-                              "times",
-                              "uname",
-                              "unlink",
-                              "unlinkat",
-                              "write",
-                              "writev",
-                              "getsockname",
-                              "getsockopt",
-                              "setsockopt",
-                              "bind",
-                              "connect",
-                              "shutdown",
-                              "getpgrp",
-                              "kill",
-                              "wait4",
-                              "waitid"};
+constexpr const char* kNeeded = "The kernel needs CONFIG_SECCOMP_FILTER";
 
-/// Threads, sockets, and a journal on a disk.
-constexpr std::array kAgent = {"accept",
-                               "accept4",
-                               "chown",
-                               "clone",
-                               "clone3",
-                               "copy_file_range",
-                               "eventfd2",
-                               "fadvise64",
-                               "fallocate",
-                               "fchown",
-                               "fchownat",
-                               "fdatasync",
-                               "fsync",
-                               "ftruncate",
-                               "getgroups",
-                               "getitimer",
-                               "getpeername",
-                               "getpriority",
-                               "inotify_add_watch",
-                               "inotify_init1",
-                               "inotify_rm_watch",
-                               "lchown",
-                               "link",
-                               "linkat",
-                               "listen",
-                               "msync",
-                               "pidfd_open",
-                               "pidfd_send_signal",
-                               "pipe",
-                               "pipe2",
-                               "preadv",
-                               "preadv2",
-                               "pselect6",
-                               "pwrite64",
-                               "pwritev",
-                               "pwritev2",
-                               "recvmmsg",
-                               "select",
-                               "sched_get_priority_max",
-                               "sched_get_priority_min",
-                               "sched_getparam",
-                               "sched_getscheduler",
-                               "sendfile",
-                               "sendmmsg",
-                               "setitimer",
-                               "setpriority",
-                               "signalfd4",
-                               "socketpair",
-                               "splice",
-                               "symlink",
-                               "symlinkat",
-                               "sync_file_range",
-                               "timerfd_create",
-                               "timerfd_gettime",
-                               "timerfd_settime",
-                               "truncate",
-                               "umask",
-                               "utimensat"};
-
-constexpr std::array kCapturer = {"bpf", "perf_event_open"};
-
-/// What the sanitizers' runtimes need beside that, in builds that are only for tests.
-constexpr std::array kSanitizer = {"ptrace",       "process_vm_readv",
-                                   "personality",  "sched_setaffinity",
-                                   "clone",        "clone3",
-                                   "getpgid",      "setrlimit",
-                                   "pipe2",        "mincore",
-                                   "fork",         "vfork",
-                                   "capget",       "tkill",
-                                   "mlock",        "munlock",
-                                   "rt_sigpending"};
-
-constexpr std::array<unsigned, 4> kAgentFamilies = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-/// AF_INET and AF_UNIX for the ioctl that tells a device's number; they reach nobody by it.
-constexpr std::array<unsigned, 3> kCapturerFamilies = {AF_UNIX, AF_INET, AF_NETLINK};
-
-/// The condition that an argument has that value, or is that or above.
+/// The condition that an argument has that value, or another relation to it.
 scmp_arg_cmp when(unsigned argument, scmp_compare how, std::uint64_t value) {
   return {.arg = argument, .op = how, .datum_a = value, .datum_b = 0};
 }
 
-base::Status allow(const Filter& filter, std::span<const char* const> names) {
+base::Status answer(const Filter& filter, std::uint32_t action, std::span<const char* const> names) {
   for (const char* const name : names) {
     const int number = ::seccomp_syscall_resolve_name(name);
     if (number < 0) continue;  // not on this architecture
-    const int code = ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0);
-    if (code != 0 && code != -EEXIST) {
-      return fail(Error::from_errno(-code, fmt::format("allow the system call {}", name)));
-    }
+    const int code = ::seccomp_rule_add(filter.get(), action, number, 0);
+    if (code != 0 && code != -EEXIST)
+      return fail(Error::from_errno(-code, fmt::format("have an answer to the system call {}", name)));
   }
   return {};
 }
 
-/// Sockets of these families; of the others there are none, as far as a library that tries them is told: that
-/// is no attack.
+base::Status answer_new_calls(const Filter& filter) {
+  for (int number = kNewCallsBegin; number < kNewCallsEnd; ++number) {
+    const int code = ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), number, 0);
+    if (code != 0 && code != -EEXIST)
+      return fail(Error::from_errno(-code, fmt::format("have an answer to the system call {}", number)));
+  }
+  return {};
+}
+
+/// Sockets of these families, of netlink routes and devices only; of the others there are none, as far as a
+/// library that tries them is told: that is no attack.
 base::Status allow_families(const Filter& filter, std::span<const unsigned> families) {
   constexpr unsigned kFamilies = AF_MAX;
-  const auto rule = [&filter](std::uint32_t action, scmp_arg_cmp which) {
-    return ::seccomp_rule_add(filter.get(), action, SCMP_SYS(socket), 1, which);
+  const auto rule = [&filter](std::uint32_t action, auto... conditions) {
+    return ::seccomp_rule_add(filter.get(), action, SCMP_SYS(socket), sizeof...(conditions), conditions...);
   };
   int code = rule(SCMP_ACT_ERRNO(EAFNOSUPPORT), when(0, SCMP_CMP_GE, kFamilies));
   for (unsigned family = 0; code == 0 && family < kFamilies; ++family) {
-    const bool allowed = std::ranges::find(families, family) != families.end();
-    code = rule(allowed ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT), when(0, SCMP_CMP_EQ, family));
+    const auto is_it = when(0, SCMP_CMP_EQ, family);
+    if (std::ranges::find(families, family) == families.end()) {
+      code = rule(SCMP_ACT_ERRNO(EAFNOSUPPORT), is_it);
+    } else if (family == AF_NETLINK) {
+      code = rule(SCMP_ACT_ALLOW, is_it, when(2, SCMP_CMP_EQ, NETLINK_ROUTE));
+      if (code == 0) code = rule(SCMP_ACT_ERRNO(EPROTONOSUPPORT), is_it, when(2, SCMP_CMP_NE, NETLINK_ROUTE));
+    } else {
+      code = rule(SCMP_ACT_ALLOW, is_it);
+    }
   }
   if (code != 0) return fail(Error::from_errno(-code, "allow some families of sockets"));
   return {};
 }
 
-/// ioctl is thousands of calls in one; a terminal's or a device's are answered by an error.
-base::Status allow_ioctls(const Filter& filter) {
-  constexpr std::array<unsigned long, 8> kRequests = {FIONBIO,  FIONREAD,     TCGETS,        TIOCGWINSZ,
-                                                      SIOCOUTQ, SIOCGIFINDEX, SIOCGIFHWADDR, SIOCGIFNAME};
-  for (const unsigned long request : kRequests) {
-    const int code =
-        ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, when(1, SCMP_CMP_EQ, request));
-    if (code != 0) return fail(Error::from_errno(-code, fmt::format("allow ioctl {:#x}", request)));
+/// Threads, and children in the namespaces that there are: in a user namespace of its own it would have every
+/// capability.
+base::Status allow_threads(const Filter& filter) {
+#ifdef __s390x__
+  constexpr unsigned kFlags = 1;
+#else
+  constexpr unsigned kFlags = 0;
+#endif
+  constexpr std::uint64_t kNewTime = 0x80;  // CLONE_NEWTIME is not in all headers
+  constexpr std::array<std::uint64_t, 8> kNamespaces = {CLONE_NEWUSER,   CLONE_NEWNS,  CLONE_NEWNET,
+                                                        CLONE_NEWPID,    CLONE_NEWIPC, CLONE_NEWUTS,
+                                                        CLONE_NEWCGROUP, kNewTime};
+  std::uint64_t all = 0;
+  int code = 0;
+  for (const std::uint64_t one : kNamespaces) {
+    all |= one;
+    if (code == 0) {
+      code = ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+                                scmp_arg_cmp{kFlags, SCMP_CMP_MASKED_EQ, one, one});
+    }
   }
+  if (code == 0) {
+    code = ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                              scmp_arg_cmp{kFlags, SCMP_CMP_MASKED_EQ, all, 0});
+  }
+  if (code != 0) return fail(Error::from_errno(-code, "allow threads"));
   return {};
 }
 
-base::Status load(std::span<const char* const> names, std::span<const unsigned> families) {
+base::Status allow_pairs_of_sockets(const Filter& filter) {
+  int code = ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+                                when(0, SCMP_CMP_EQ, AF_UNIX));
+  if (code == 0) {
+    code = ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socketpair), 1,
+                              when(0, SCMP_CMP_NE, AF_UNIX));
+  }
+  if (code != 0) return fail(Error::from_errno(-code, "allow pairs of sockets"));
+  return {};
+}
+
+/// A filter of its own, since libseccomp has no "all others" for an argument. The stricter answer of two
+/// filters holds; what comes in by another architecture's way is ended by the large one.
+base::Status load_ioctls() {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  constexpr std::uint32_t kLow = 4;
+#else
+  constexpr std::uint32_t kLow = 0;
+#endif
+  constexpr std::uint32_t kRequest = offsetof(seccomp_data, args) + sizeof(std::uint64_t) + kLow;
+  const auto load_word = [](std::uint32_t from) {
+    return sock_filter{.code = BPF_LD | BPF_W | BPF_ABS, .jt = 0, .jf = 0, .k = from};
+  };
+  const auto jump_if = [](std::uint32_t value, std::size_t there, std::size_t otherwise) {
+    return sock_filter{.code = BPF_JMP | BPF_JEQ | BPF_K,
+                       .jt = static_cast<std::uint8_t>(there),
+                       .jf = static_cast<std::uint8_t>(otherwise),
+                       .k = value};
+  };
+  const auto end = [](std::uint32_t action) {
+    return sock_filter{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = action};
+  };
+  std::vector<sock_filter> steps{load_word(offsetof(seccomp_data, nr)),
+                                 jump_if(SYS_ioctl, 0, kIoctls.size() + 2), load_word(kRequest)};
+  for (std::size_t at = 0; at < kIoctls.size(); ++at)
+    steps.push_back(jump_if(kIoctls.at(at), kIoctls.size() - at, 0));
+  steps.push_back(end(SECCOMP_RET_ERRNO | ENOTTY));
+  steps.push_back(end(SECCOMP_RET_ALLOW));
+  const sock_fprog filter{.len = static_cast<unsigned short>(steps.size()), .filter = steps.data()};
+  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0)
+    return fail(Error::from_errno(errno, "load the filter of ioctls").advise(kNeeded));
+  return {};
+}
+
+enum class Part : std::uint8_t { kAgent, kCapturer };
+
+base::Status load(Part part) {
+  const bool agent = part == Part::kAgent;
+  const std::span<const char* const> own =
+      agent ? std::span<const char* const>(kAgent) : std::span<const char* const>(kCapturer);
+  const std::span<const unsigned> families =
+      agent ? std::span<const unsigned>(kAgentFamilies) : std::span<const unsigned>(kCapturerFamilies);
   const Filter filter(::seccomp_init(SCMP_ACT_KILL_PROCESS));
   if (!filter) return fail(Error(base::ErrorCode::kResource, "make a filter of system calls"));
-  auto step = allow(filter, kBoth);
-  if (step) step = allow(filter, names);
-  if (step && kSanitized) step = allow(filter, kSanitizer);
+  auto step = answer(filter, SCMP_ACT_ALLOW, kBoth);
+  if (step) step = answer(filter, SCMP_ACT_ALLOW, own);
+  if (step && kSanitized) step = answer(filter, SCMP_ACT_ALLOW, kSanitizer);
+  if (step && (agent || kSanitized)) step = allow_threads(filter);
+  if (step && agent) step = allow_pairs_of_sockets(filter);
   if (step) step = allow_families(filter, families);
-  if (step) step = allow_ioctls(filter);
+  if (step) step = answer(filter, SCMP_ACT_ERRNO(ENOSYS), kNotHere);
+  if (step) step = answer_new_calls(filter);
   if (!step) return step;
+  // Calls by the numbers of another architecture end the process, not only their thread.
+  int code = ::seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
   // Ours has set it, or was refused it, before.
-  static_cast<void>(::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_NNP, 0));
-  if (const int code = ::seccomp_load(filter.get()); code != 0) {
-    return fail(Error::from_errno(-code, "load the filter of system calls")
-                    .advise("The kernel needs CONFIG_SECCOMP_FILTER"));
-  }
+  if (code == 0) code = ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_NNP, 0);
+  if (code != 0) return fail(Error::from_errno(-code, "set up the filter of system calls"));
+  if (step = load_ioctls(); !step) return step;
+  if (code = ::seccomp_load(filter.get()); code != 0)
+    return fail(Error::from_errno(-code, "load the filter of system calls").advise(kNeeded));
   return {};
 }
 
 }  // namespace
 
-base::Status allow_only_agent_calls() { return load(kAgent, kAgentFamilies); }
+base::Status allow_only_agent_calls() { return load(Part::kAgent); }
 
-base::Status allow_only_capturer_calls() { return load(kCapturer, kCapturerFamilies); }
+base::Status allow_only_capturer_calls() { return load(Part::kCapturer); }
 
 }  // namespace flowtally::rights

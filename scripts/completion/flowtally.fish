@@ -14,6 +14,7 @@ complete -c flowtally -n __fish_use_subcommand -a config -d 'Check, print or des
 complete -c flowtally -n __fish_use_subcommand -a detach -d 'End the counting that goes on between runs'
 complete -c flowtally -n __fish_use_subcommand -a demo -d 'Make a small tailnet and prove the counts'
 complete -c flowtally -n __fish_use_subcommand -a check -d 'Tell what this kernel and these rights allow'
+complete -c flowtally -n __fish_use_subcommand -a pause -d 'Do nothing until a stop signal'
 complete -c flowtally -n __fish_use_subcommand -a version -d 'Print the version'
 
 complete -c flowtally -n '__fish_seen_subcommand_from stream' -x -a 'list status add remove test replay'

@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -18,6 +19,9 @@ struct Pipe {
   base::UniqueFd read;
   base::UniqueFd write;
 };
+
+/// A child of its own may hold its standard streams a little longer.
+constexpr std::chrono::seconds kLastWords{1};
 
 Pipe make_pipe() {
   std::array<int, 2> ends{};
@@ -62,7 +66,19 @@ Program::Program(const std::vector<std::string>& arguments, const std::vector<st
 Program::~Program() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
+  int status = 0;
+  if (::waitpid(pid_, &status, 0) != pid_) return;
+  const auto end = std::chrono::steady_clock::now() + kLastWords;
+  while (pump(10) && std::chrono::steady_clock::now() < end) continue;
+  check_calls(status);
+}
+
+void Program::check_calls(int status) const {
+  // A filter's verdict is a fault of the program's, whatever end the test is waiting for.
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+    FAIL_CHECK("it made a system call that it may not make; stderr:\n" << err_);
+  if (err_.find(fmt::format("was killed by signal {} ", SIGSYS)) != std::string::npos)
+    FAIL_CHECK("its capturer made a system call that it may not make; stderr:\n" << err_);
 }
 
 bool Program::pump(int timeout_ms) {
@@ -122,6 +138,7 @@ int Program::wait(std::chrono::seconds deadline) {
   int status = 0;
   REQUIRE(::waitpid(pid_, &status, 0) == pid_);
   pid_ = -1;
+  check_calls(status);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -11,7 +11,8 @@
 
 namespace flowtally::test {
 
-/// A running `flowtally`. The destructor kills it if it still runs.
+/// A running `flowtally`. The destructor kills it if it still runs. Whether it is waited for or killed: the
+/// test fails if it or its capturer was ended by its filter of system calls.
 class Program {
  public:
   /// Starts it with these arguments, in the namespace of the calling thread. `environment`: "NAME=VALUE",
@@ -42,6 +43,7 @@ class Program {
  private:
   /// Takes what can be read; false once both ends are closed.
   bool pump(int timeout_ms);
+  void check_calls(int status) const;
 
   pid_t pid_ = -1;
   base::UniqueFd out_fd_;

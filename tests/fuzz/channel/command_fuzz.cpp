@@ -20,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       FLOWTALLY_CHECK(options.bpffs.empty() || options.bpffs.front() == '/');
       FLOWTALLY_CHECK(options.lock_wait <= channel::kLockWaitMax);
     }
+    FLOWTALLY_CHECK(request->bpffs.empty() || request->bpffs.front() == '/');
     FLOWTALLY_CHECK(request->udp_ports.size() <= channel::kPortsMax);
     channel::MemoryWriter writer;
     channel::write_request(writer, *request);
@@ -27,6 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto read = channel::read_request(again);
     FLOWTALLY_CHECK(read.has_value() && again.left() == 0);
     FLOWTALLY_CHECK(read->command == request->command && read->udp_ports == request->udp_ports);
+    FLOWTALLY_CHECK(read->bpffs == request->bpffs);
     FLOWTALLY_CHECK(read->options.interface == options.interface && read->options.bpffs == options.bpffs);
   }
   return 0;

@@ -8,13 +8,16 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
+#include <fmt/format.h>
 #include <net/if.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -431,6 +434,83 @@ TEST_CASE("pins can be opened by their owner only", "[net]") {
     if (!entry.is_directory()) continue;
     CHECK((entry.status().permissions() & std::filesystem::perms::mask) == std::filesystem::perms::owner_all);
   }
+}
+
+/// A folder of somebody else's with a file in it, which is to stay as it is.
+class Victim {
+ public:
+  Victim() {
+    char path[] = "/tmp/flowtally-victim-XXXXXX";
+    REQUIRE(::mkdtemp(path) != nullptr);
+    path_ = path;
+    std::ofstream(path_ / "precious") << "x";
+    std::filesystem::permissions(path_, kOpen);
+  }
+  ~Victim() { std::filesystem::remove_all(path_); }
+  Victim(const Victim&) = delete;
+  Victim& operator=(const Victim&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] bool untouched() const {
+    const auto mode = std::filesystem::status(path_).permissions() & std::filesystem::perms::mask;
+    return std::filesystem::exists(path_ / "precious") && mode == kOpen;
+  }
+
+ private:
+  static constexpr auto kOpen = static_cast<std::filesystem::perms>(0755);
+  std::filesystem::path path_;
+};
+
+/// Neither a start, fresh or not, nor the removal of leftovers does anything with what is there.
+void check_refused(const PrivateBpffs& bpffs) {
+  for (const bool fresh : {false, true}) {
+    const auto opened = capture::Capturer::open({.bpffs = bpffs.path(), .fresh = fresh});
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code() == base::ErrorCode::kPermission);
+    CHECK(opened.error().text().find("mode=0700") != std::string::npos);
+  }
+  const auto removed = capture::remove_leftovers(bpffs.path());
+  REQUIRE_FALSE(removed);
+  CHECK(removed.error().code() == base::ErrorCode::kPermission);
+}
+
+TEST_CASE(
+    "what another put where pins belong is neither followed nor taken: a BPF file system is open to all",
+    "[net]") {
+  enter_fresh_namespace();
+  const PrivateBpffs bpffs;
+  const Victim victim;
+  const std::filesystem::path folder = bpffs.folder();
+
+  std::filesystem::create_directory_symlink(victim.path(), folder);
+  check_refused(bpffs);
+  CHECK(victim.untouched());
+  std::filesystem::remove(folder);
+
+  constexpr uid_t kNobody = 65534;
+  std::filesystem::create_directory(folder);
+  REQUIRE(::chown(folder.c_str(), kNobody, kNobody) == 0);
+  check_refused(bpffs);
+  REQUIRE(::chown(folder.c_str(), 0, 0) == 0);
+
+  // Of this namespace and device, and of any: the first is what a run opens, all are what a removal opens.
+  struct stat netns{};
+  REQUIRE(::stat("/proc/thread-self/ns/net", &netns) == 0);
+  const std::filesystem::path link = folder / fmt::format("{}-tailscale0", netns.st_ino);
+  std::filesystem::create_directory_symlink(victim.path(), link);
+  check_refused(bpffs);
+  CHECK(victim.untouched());
+  std::filesystem::remove(link);
+
+  // In a directory of ours what is no pin is removed as what it is: the link, not what it leads to.
+  const Sender device;
+  {
+    const auto capturer = start_capture({.bpffs = bpffs.path()});
+  }
+  REQUIRE(std::filesystem::is_directory(link));
+  std::filesystem::create_directory_symlink(victim.path(), link / "more");
+  CHECK(capture::remove_leftovers(bpffs.path()));
+  CHECK(victim.untouched());
+  CHECK(bpffs.entries() == 0);
 }
 
 }  // namespace flowtally::test

@@ -19,6 +19,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "net/capture/node.hpp"
@@ -26,6 +27,7 @@
 #include "record/reader.hpp"
 #include "support/catch.hpp"
 #include "support/packet_builder.hpp"
+#include "support/private_bpffs.hpp"
 #include "support/privilege.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
@@ -34,6 +36,7 @@ namespace flowtally::test {
 namespace {
 
 namespace fs = std::filesystem;
+using Catch::Matchers::ContainsSubstring;
 
 std::string read_file(const fs::path& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "r"), std::fclose);
@@ -172,6 +175,40 @@ TEST_CASE("what this host lacks is said in a sentence with the remedy, exit code
     CHECK(program.err().find("/nonexistent/records") != std::string::npos);
   }
   CHECK(new_programs_go(programs));
+}
+
+TEST_CASE("a BPF file system in which no pin can be made is missing, and nothing is left where one can",
+          "[net]") {
+  enter_fresh_namespace();
+  const PrivateBpffs bpffs;
+  const auto bpffs_line = [](const std::string& table) {
+    const auto at = table.find("BPF file system");
+    REQUIRE(at != std::string::npos);
+    return table.substr(at, table.find('\n', at) - at);
+  };
+  {
+    Program program({"check", "--bpffs", bpffs.path(), "--state-dir", "/tmp"});
+    CHECK(program.wait() == 0);
+    CHECK_THAT(bpffs_line(program.out()), ContainsSubstring("found"));
+    CHECK_FALSE(fs::exists(bpffs.folder()));
+  }
+  REQUIRE(::mount(nullptr, bpffs.path().c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0);
+  Program program({"check", "--bpffs", bpffs.path(), "--state-dir", "/tmp"});
+  CHECK(program.wait() == 3);
+  CHECK_THAT(bpffs_line(program.out()), ContainsSubstring("missing"));
+  CHECK_THAT(program.out(), ContainsSubstring("--bpffs /bpf"));
+}
+
+TEST_CASE("pause ends with the first stop signal, and not before", "[net]") {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    Program program({"pause"});
+    CHECK_FALSE(program.reads_within(std::chrono::milliseconds(200)));
+    siginfo_t ended{};
+    CHECK(::waitid(P_PID, static_cast<id_t>(program.pid()), &ended, WEXITED | WNOHANG | WNOWAIT) == 0);
+    CHECK(ended.si_pid == 0);
+    program.signal(signal);
+    CHECK(program.wait() == 0);
+  }
 }
 
 TEST_CASE("an interface that is not there is waited for, and a stop before it comes is clean", "[net]") {

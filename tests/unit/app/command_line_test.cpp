@@ -202,7 +202,7 @@ TEST_CASE("check finds that a directory is no BPF file system, and says how to g
   const auto findings = read_findings(ended.out);
   const Finding& row = finding(findings, "BPF file system");
   CHECK(row.state == "missing");
-  CHECK_THAT(row.remedy, ContainsSubstring("mount -t bpf bpf /proc"));
+  CHECK_THAT(row.remedy, ContainsSubstring("mount -t bpf -o mode=0700 bpf /proc"));
 }
 
 TEST_CASE("what a user gives is escaped in JSON, and read back the same", "[unit]") {

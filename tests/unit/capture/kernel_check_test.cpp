@@ -46,7 +46,7 @@ TEST_CASE("a directory that is no BPF file system is refused with the command th
   REQUIRE_FALSE(mounted);
   CHECK(mounted.error().code() == base::ErrorCode::kNotFound);
   CHECK_THAT(mounted.error().text(), ContainsSubstring(directory + " is not a BPF file system"));
-  CHECK_THAT(mounted.error().remedy(), ContainsSubstring("mount -t bpf bpf " + directory));
+  CHECK_THAT(mounted.error().remedy(), ContainsSubstring("mount -t bpf -o mode=0700 bpf " + directory));
   CHECK_THAT(mounted.error().remedy(), ContainsSubstring("--bpffs"));
 }
 

@@ -55,6 +55,38 @@ class Serving {
 
 }  // namespace
 
+TEST_CASE("nothing is opened that would be pinned anywhere but where the server was started for", "[unit]") {
+  Serving serving;
+  auto connection = channel::Connection::over(serving.take_fd(), serving.take_wake(), [] { return "?"; });
+  REQUIRE(connection);
+  REQUIRE((*connection)->confine("/sys/fs/bpf"));
+  for (const char* const other : {"/sys/fs", "/sys/fs/bpf/", "/sys/fs/bpf/cilium", "/etc"}) {
+    const auto opened =
+        channel::open_remote(**connection, {.interface = "ft-none", .bpffs = other, .fresh = true});
+    INFO(other);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code() == base::ErrorCode::kPermission);
+    CHECK(opened.error().text().find("started to pin in /sys/fs/bpf") != std::string::npos);
+  }
+  CHECK_FALSE((*connection)->ended());  // it was an answer, and it can be asked again
+}
+
+TEST_CASE("where may be pinned is said once and before anything is opened, or the server ends", "[unit]") {
+  {
+    Serving serving;
+    channel::SocketWriter writer(serving.fd());
+    channel::write_request(writer, {.command = channel::Command::kOpen, .options = {.interface = "ft-none"}});
+    CHECK(writer.flush());
+    CHECK_FALSE(serving.result());
+  }
+  Serving serving;
+  auto connection = channel::Connection::over(serving.take_fd(), serving.take_wake(), [] { return "?"; });
+  REQUIRE(connection);
+  REQUIRE((*connection)->confine("/sys/fs/bpf"));
+  CHECK_FALSE((*connection)->confine("/etc"));
+  CHECK_FALSE(serving.result());
+}
+
 TEST_CASE("a channel that is closed ends the server well", "[unit]") {
   Serving serving;
   CHECK(serving.end());
@@ -84,6 +116,7 @@ TEST_CASE("what cannot be opened is told in the capture's words, and can be trie
   auto connection = channel::Connection::over(serving.take_fd(), serving.take_wake(),
                                               [] { return std::string("is gone"); });
   REQUIRE(connection);
+  REQUIRE((*connection)->confine("/proc"));
   for (int turn = 0; turn < 2; ++turn) {
     const auto opened = channel::open_remote(**connection, {.bpffs = "/proc"});
     REQUIRE_FALSE(opened);

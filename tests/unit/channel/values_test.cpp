@@ -57,6 +57,10 @@ TEST_CASE("a request is read as it was written", "[unit]") {
   REQUIRE(sockets);
   CHECK(sockets->udp_ports == std::vector<std::uint16_t>{41641, 1});
   CHECK(sockets->marked);
+  const auto confined = over({.command = Command::kConfine, .bpffs = "/bpf"});
+  REQUIRE(confined);
+  CHECK(confined->bpffs == "/bpf");
+  CHECK_FALSE(over({.command = Command::kConfine, .bpffs = "bpf"}));
   for (const Command command : {Command::kClose, Command::kLook, Command::kTake, Command::kDrain,
                                 Command::kAcknowledge, Command::kPeek, Command::kDetach}) {
     CHECK(over({.command = command}).value().command == command);

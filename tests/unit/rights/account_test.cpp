@@ -2,8 +2,10 @@
 // has.
 #include "rights/account.hpp"
 
+#include <grp.h>
 #include <unistd.h>
 
+#include "rights/capabilities.hpp"
 #include "support/catch.hpp"
 #include "unit/rights/in_child.hpp"
 
@@ -55,6 +57,23 @@ TEST_CASE("becoming a user changes all its numbers, and there is no way back", "
           if (::setresuid(0, 0, 0) == 0) return 7;
           return rights::may_become({.user = 0, .group = 0, .name = "root"}) ? 8 : 0;
         }) == 0);
+}
+
+TEST_CASE("groups that cannot be had are told, not left out", "[unit]") {
+  if (::geteuid() != 0) SKIP("needs root: changes its groups");
+  const auto without_the_right = [](const std::vector<gid_t>& held, const std::vector<gid_t>& wanted) {
+    return in_child([&] {
+      if (::setgroups(held.size(), held.data()) != 0 || !rights::keep_only({})) return 1;
+      const auto became = rights::become({.user = 0, .group = 0, .name = "root"}, wanted);
+      if (!became) return became.error().code() == base::ErrorCode::kPermission ? 2 : 3;
+      return rights::other_groups() == held ? 0 : 4;
+    });
+  };
+  CHECK(without_the_right({}, {4711}) == 2);
+  CHECK(without_the_right({27}, {4711}) == 2);
+  CHECK(without_the_right({27, 4711}, {4711}) == 0);
+  CHECK(without_the_right({27}, {0}) == 0);  // its own
+  CHECK(without_the_right({27}, {}) == 0);
 }
 
 }  // namespace flowtally::test
