@@ -30,6 +30,8 @@ class CapturerProcess {
   ~CapturerProcess();
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  /// As channel::Connection::confine(): once, before the first open() and before anything of others' is read.
+  [[nodiscard]] base::Status confine(const std::string& bpffs) { return connection_->confine(bpffs); }
   /// As capture::Capturer::open(). One at a time; it must not outlive this object.
   [[nodiscard]] base::Result<std::unique_ptr<capture::Capture>> open(const capture::CaptureOptions& options) {
     return channel::open_remote(*connection_, options);

@@ -93,6 +93,9 @@ ExitCode run(const ReadOptions& read) {
       return fail(*logger, timed.error(), ExitCode::kFailed);
     }
   }
+  // Now, while nothing has been read but what the operator wrote: later nobody can have it pin elsewhere.
+  if (auto confined = (*capturer)->confine(options.journal ? options.bpffs : std::string{}); !confined)
+    return fail(*logger, confined.error(), ExitCode::kFailed);
   const auto rights = become_agent(options);
   if (!rights) return fail(*logger, rights.error(), ExitCode::kHost);
   if (!rights->warning.empty()) logger->warn("{}", rights->warning);
