@@ -53,15 +53,18 @@ std::array<std::byte, 80> numbered_packet6(std::uint32_t number) {
   return packet;
 }
 
-int run_packet(const capture::Program& program, capture::Direction direction,
-               std::span<const std::byte> packet, std::uint32_t repeat) {
+int run_packet(capture::Program& program, capture::Direction direction, std::span<const std::byte> packet,
+               std::uint32_t repeat) {
   LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(),
               .data_size_in = static_cast<__u32>(packet.size()), .repeat = static_cast<int>(repeat));
-  const int error = bpf_prog_test_run_opts(program.program_fd(direction, capture::LinkLayer::kL3), &options);
+  const auto programs = program.programs(capture::LinkLayer::kL3);  // which it was loaded with
+  FLOWTALLY_CHECK(programs.has_value());
+  const int fd = direction == capture::Direction::kTx ? programs->tx : programs->rx;
+  const int error = bpf_prog_test_run_opts(fd, &options);
   return error != 0 ? -errno : static_cast<int>(options.retval);
 }
 
-Fire::Fire(const capture::Program& program, unsigned cpu, std::uint32_t first, std::uint32_t keys,
+Fire::Fire(capture::Program& program, unsigned cpu, std::uint32_t first, std::uint32_t keys,
            std::uint32_t repeat)
     : program_(program), thread_([this, cpu, first, keys, repeat] { loop(cpu, first, keys, repeat); }) {}
 

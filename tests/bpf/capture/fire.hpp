@@ -23,14 +23,14 @@ namespace flowtally::test {
 
 /// Runs the layer-3 program of `direction` over `packet`, `repeat` times. The verdict; negative errno on
 /// failure.
-[[nodiscard]] int run_packet(const capture::Program& program, capture::Direction direction,
+[[nodiscard]] int run_packet(capture::Program& program, capture::Direction direction,
                              std::span<const std::byte> packet, std::uint32_t repeat);
 
 /// Sends numbered packets from one thread, pinned to one CPU, until stop(): numbers 0 to `keys` - 1 round and
 /// round, every other one as ingress.
 class Fire {
  public:
-  Fire(const capture::Program& program, unsigned cpu, std::uint32_t first, std::uint32_t keys,
+  Fire(capture::Program& program, unsigned cpu, std::uint32_t first, std::uint32_t keys,
        std::uint32_t repeat);
   Fire(const Fire&) = delete;
   Fire& operator=(const Fire&) = delete;
@@ -42,7 +42,7 @@ class Fire {
  private:
   void loop(unsigned cpu, std::uint32_t first, std::uint32_t keys, std::uint32_t repeat);
 
-  const capture::Program& program_;
+  capture::Program& program_;
   std::atomic<bool> stopping_{false};
   model::Counters sent_;  ///< written by the thread, read after it has ended
   std::thread thread_;
