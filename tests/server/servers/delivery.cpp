@@ -6,6 +6,7 @@
 #include "record/parse.hpp"
 #include "sink/batch_maker.hpp"
 #include "sink/receiver.hpp"
+#include "support/agent_calls.hpp"
 #include "support/catch.hpp"
 
 namespace flowtally::test {
@@ -22,11 +23,13 @@ std::int64_t time_in(std::string_view record, std::string_view name) {
 }
 
 void send(sink::Receiver& receiver, const sink::Batch& batch) {
-  sink::Outcome outcome;
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  do {  // a server that has just started may not be ready for everything yet
-    outcome = receiver.send(batch, 0, batch.items.size(), {});
-  } while (outcome.verdict == sink::Verdict::kRetry && std::chrono::steady_clock::now() < end);
+  const sink::Outcome outcome = with_agent_calls([&] {
+    for (;;) {  // a server that has just started may not be ready for everything yet
+      sink::Outcome one = receiver.send(batch, 0, batch.items.size(), {});
+      if (one.verdict != sink::Verdict::kRetry || std::chrono::steady_clock::now() >= end) return one;
+    }
+  });
   INFO(outcome.reason);
   const bool there =
       outcome.verdict == sink::Verdict::kDelivered || outcome.verdict == sink::Verdict::kAlreadyThere;
@@ -40,7 +43,7 @@ void send(sink::Receiver& receiver, const sink::Batch& batch) {
 
 Items deliver(const model::SinkSettings& settings, const std::vector<std::string>& records,
               std::size_t batch) {
-  auto receiver = sink::make_receiver(settings, model::LogType::kNetwork);
+  auto receiver = with_agent_calls([&] { return sink::make_receiver(settings, model::LogType::kNetwork); });
   if (!receiver) FAIL(receiver.error().text());
   auto maker = sink::BatchMaker::make(settings, model::LogType::kNetwork);
   REQUIRE(maker);

@@ -1,4 +1,4 @@
-// This file streams records to a server, as the agent does.
+// This file streams records to a server, as the agent does and with the system calls that it may make.
 #pragma once
 
 #include <map>

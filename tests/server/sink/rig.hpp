@@ -16,6 +16,7 @@
 #include "query/terms.hpp"
 #include "record/text.hpp"
 #include "sink/stream.hpp"
+#include "support/agent_calls.hpp"
 #include "support/catch.hpp"
 #include "support/http_receiver.hpp"
 #include "support/temp_dir.hpp"
@@ -134,14 +135,17 @@ class BulkStore {
           .receiver = std::move(receiver)};
 }
 
+/// With the system calls that the agent's streams may make.
 [[nodiscard]] inline std::unique_ptr<sink::Stream> stream_of(const Written& written,
                                                              const model::SinkSettings& settings) {
-  auto receiver = sink::make_receiver(settings, model::LogType::kNetwork);
-  if (!receiver) FAIL(receiver.error().text());
-  auto stream = sink::Stream::start(
-      {.settings = settings, .journal_directory = written.directory(), .state_dir = written.state_dir()},
-      std::move(*receiver));
-  REQUIRE(stream);
+  auto stream = with_agent_calls([&]() -> base::Result<std::unique_ptr<sink::Stream>> {
+    auto receiver = sink::make_receiver(settings, model::LogType::kNetwork);
+    if (!receiver) return base::fail(std::move(receiver.error()));
+    return sink::Stream::start(
+        {.settings = settings, .journal_directory = written.directory(), .state_dir = written.state_dir()},
+        std::move(*receiver));
+  });
+  if (!stream) FAIL(stream.error().text());
   return std::move(*stream);
 }
 

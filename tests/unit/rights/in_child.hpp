@@ -2,6 +2,7 @@
 #pragma once
 
 #include <csignal>
+#include <cstdio>
 #include <functional>
 
 #include <sys/resource.h>
@@ -14,6 +15,7 @@ namespace flowtally::test {
 
 /// What `body` returned, or 128 + the signal that ended it. No assertions in the body.
 inline int in_child(const std::function<int()>& body) {
+  static_cast<void>(std::fflush(nullptr));
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
