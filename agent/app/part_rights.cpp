@@ -67,16 +67,20 @@ base::Status give_folders(const RunOptions& options, const Account& account) {
   return rights::give_socket_folder(options.socket, account);
 }
 
-/// Why an agent of root's has not become another user, and what to do.
+/// An agent of root's has not become another user: what that means, and what to do.
 std::string still_root() {
-  constexpr const char* kWhy =
-      "the agent is still root: it has no capability, but files of root's are its own";
+  std::string steps;
+  if (!rights::holds(Capability::kSetUid) || !rights::holds(Capability::kSetGid))
+    steps = "give it CAP_SETUID and CAP_SETGID";
   if (!rights::default_account()) {
-    return fmt::format("{}. Run `useradd --system --no-create-home {}`, or give a user by --user", kWhy,
-                       rights::kDefaultUser);
+    if (!steps.empty()) steps += ", and ";
+    steps += fmt::format("run `useradd --system --no-create-home {}` or name a user by --user",
+                         rights::kDefaultUser);
   }
-  return fmt::format("{}. Give it CAP_SETUID and CAP_SETGID, by which it becomes the user {}", kWhy,
-                     rights::kDefaultUser);
+  return fmt::format(
+      "the agent is still root: it has no capability, but files of root's are its own. For a user of its own "
+      "{}",
+      steps);
 }
 
 /// A group that the socket is given to must be one of the agent's: it may not give it to any other.

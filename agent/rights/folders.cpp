@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <expected>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -101,27 +102,21 @@ class Walk {
   }
 
  private:
-  [[nodiscard]] Error refusal(std::string what, const std::string& folder) const {
-    return Error(ErrorCode::kInvalidArgument, std::move(what))
-        .advise(fmt::format(
-            "Give flowtally a folder of its own, or give it this one yourself: `chown -R {}:{} {}`",
-            account_.user, account_.group, folder));
+  static std::unexpected<Error> refused(std::string what) {
+    return fail(Error(ErrorCode::kInvalidArgument, std::move(what))
+                    .advise("Give flowtally a folder of its own, or put that elsewhere"));
   }
 
   base::Status one(std::string_view name, const Entry& entry, const Visit& visit, int depth) const {
-    const std::string folder = entry.path.substr(0, entry.path.size() - name.size() - 1);
-    if (depth == 0 && !is_own_(name, entry)) {
-      return fail(refusal(
-          fmt::format("{} is not flowtally's, and its folder is another user's: it is not taken", entry.path),
-          folder));
-    }
+    if (depth == 0 && !is_own_(name, entry))
+      return refused(fmt::format("{} is not flowtally's, and its folder is another user's: it is not taken",
+                                 entry.path));
     if (S_ISDIR(entry.info.st_mode)) {
       if (depth == kDepthMax)
-        return fail(refusal(fmt::format("{} is deeper than any folder of flowtally's", entry.path), folder));
+        return refused(fmt::format("{} is deeper than any folder of flowtally's", entry.path));
       if (auto inside = (*this)(entry, visit, depth + 1); !inside) return inside;
     } else if (entry.info.st_nlink > 1 && entry.info.st_uid != account_.user) {
-      return fail(
-          refusal(fmt::format("{} has a second name elsewhere: it is not given away", entry.path), folder));
+      return refused(fmt::format("{} has a second name elsewhere: it is not given away", entry.path));
     }
     return visit(entry);
   }

@@ -433,6 +433,20 @@ TEST_CASE("the capturer has these descriptors and no other, whatever it was star
   CHECK(program.wait() == 0);
 }
 
+TEST_CASE("the capturer's system calls are enough for both ways to attach, and to take off again", "[net]") {
+  enter_fresh_namespace();
+  Rooms host;
+  for (const char* const way : {"auto", "clsact"}) {
+    INFO(way);
+    Program program(host.arguments({"--user", kUser, "--attach", way, "--duration", "1s", "--fresh"}));
+    program.wait_for_output("counting tailscale0");
+    Writer writer(host.tun, 0);
+    CHECK(program.wait() == 0);  // and was not ended by its filter
+    static_cast<void>(writer.stop());
+    CHECK(program.err().find("rx packets 0") == std::string::npos);
+  }
+}
+
 TEST_CASE("nothing of the state directory is another user's to read, and all of it is the next user's",
           "[net]") {
   enter_fresh_namespace();

@@ -138,6 +138,18 @@ TEST_CASE("a file with a second name elsewhere is not given away", "[unit]") {
   CHECK(owner(temp.path / "state" / "network" / "0.ndjson") == kAccount.user);
 }
 
+TEST_CASE("what is deeper than ours is not given away", "[unit]") {
+  if (::geteuid() != 0) SKIP("needs root: gives files to another user");
+  const TempDir temp;
+  fs::path deep = temp.path / "state" / "network";
+  for (int depth = 0; depth < 7; ++depth) deep /= "d";
+  fs::create_directories(deep / "d");
+  check_refused(temp.path / "state", "is deeper than");
+  fs::remove(deep / "d");
+  REQUIRE(give(temp.path / "state"));
+  CHECK(owner(deep) == kAccount.user);
+}
+
 TEST_CASE("a folder in which everybody may write stays as it is", "[unit]") {
   if (::geteuid() != 0) SKIP("needs root: gives files to another user");
   const TempDir temp;
