@@ -15,7 +15,9 @@ install(FILES "${PROJECT_SOURCE_DIR}/scripts/completion/flowtally.fish"
         DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT flowtally)
 install(DIRECTORY "${deploy}/grafana" "${deploy}/opensearch" "${deploy}/splunk"
         DESTINATION ${CMAKE_INSTALL_DATADIR}/flowtally COMPONENT flowtally)
-install(FILES "${deploy}/flowtally.yaml" DESTINATION /etc/flowtally COMPONENT flowtally)
+# The conffile is short and stays as it is, so that dpkg has nothing to ask at an upgrade; the example changes with the keys.
+install(FILES "${deploy}/debian/flowtally.yaml" DESTINATION /etc/flowtally COMPONENT flowtally)
+install(FILES "${deploy}/flowtally.yaml" DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/flowtally/examples COMPONENT flowtally)
 
 # Compressed without a time in it, so that the same sources give the same package.
 set(compressed "${CMAKE_CURRENT_BINARY_DIR}/package")
