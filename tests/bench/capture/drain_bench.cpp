@@ -24,7 +24,7 @@ struct Row {
 
 void fill(Rig& rig, Driver& driver, std::uint32_t keys) {
   driver.set_keys(keys, 0);
-  driver.run(rig.program->program_fd(capture::Direction::kTx, capture::LinkLayer::kL3), keys);
+  driver.run(rig.program->programs(capture::LinkLayer::kL3).value().tx, keys);
 }
 
 double drain_by_batches(Rig& rig) {

@@ -83,7 +83,7 @@ int run(bool json) {
   ::pthread_setaffinity_np(::pthread_self(), sizeof(only), &only);
   Rig rig(kFlowsMax);
   Driver driver;
-  const int program_fd = rig.program->program_fd(capture::Direction::kTx, capture::LinkLayer::kL3);
+  const int program_fd = rig.program->programs(capture::LinkLayer::kL3).value().tx;
   const std::vector<Row> rows = {
       known_flows(rig, driver, program_fd, 1), known_flows(rig, driver, program_fd, 1024),
       known_flows(rig, driver, program_fd, 131072), new_flows(rig, driver, program_fd)};
