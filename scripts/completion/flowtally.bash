@@ -44,7 +44,7 @@ _flowtally() {
       detach) words="--wait --bpffs --help" ;;
       demo) words="--duration --interval --max-flows --help" ;;
       check) words="--interface --bpffs --state-dir --tailscaled-socket --user --json --help" ;;
-      version) words="--help" ;;
+      pause | version) words="--help" ;;
       stream) words="--help"; [ "$COMP_CWORD" -eq 2 ] && words="$words list status add remove test replay" ;;
       config) words="--help"; [ "$COMP_CWORD" -eq 2 ] && words="$words check print schema" ;;
     esac
