@@ -111,6 +111,11 @@ Finding check_state_dir(const std::string& path, const std::string& user) {
   const bool read_only = ::access(at.c_str(), W_OK) != 0 && errno == EROFS;
   if (writes && !read_only) {
     if (!there) finding.text = fmt::format("{}, which the start makes", path);
+    if (auto fits = state_dir_fits(path, who); !fits) {
+      // What the configuration puts there itself is not refused, and is not known here.
+      finding.state = State::kOptional;
+      finding.text = fmt::format("a start refuses it: {}", fits.error().text());
+    }
     return finding;
   }
   finding.state = State::kMissing;

@@ -100,6 +100,10 @@ base::Result<std::optional<Account>> agent_account(const std::string& user) {
   return account;
 }
 
+base::Status state_dir_fits(const std::string& path, const Account& account) {
+  return rights::may_give_folder(path, account, kStateNames);
+}
+
 base::Result<AgentRights> become_agent(const RunOptions& options) {
   auto account = agent_account(options.user);
   if (!account) return fail(std::move(account.error()).during("choose the user of the agent"));

@@ -24,6 +24,10 @@ struct AgentRights {
 /// to its user first, as long as there are rights for that. Before there are threads.
 [[nodiscard]] base::Result<AgentRights> become_agent(const RunOptions& options);
 
+/// Whether become_agent() would give that state directory to the account, as far as can be told without the
+/// configuration, which may put more into it.
+[[nodiscard]] base::Status state_dir_fits(const std::string& path, const rights::Account& account);
+
 /// In the capturer: keeps the capabilities that loading and attaching need, of those that are held.
 [[nodiscard]] base::Status keep_capturer_rights();
 

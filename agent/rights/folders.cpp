@@ -130,8 +130,12 @@ base::Status give(const Entry& entry, const Account& account) {
   return fail(Error::from_errno(errno, fmt::format("give {} to the user {}", entry.path, account.name)));
 }
 
+base::Status look_at_all(const Entry& folder, const Walk& walk) {
+  return walk(folder, [](const Entry&) { return base::Status{}; });
+}
+
 base::Status give_all(const Entry& folder, const Account& account, const Walk& walk) {
-  if (auto looked = walk(folder, [](const Entry&) { return base::Status{}; }); !looked) return looked;
+  if (auto looked = look_at_all(folder, walk); !looked) return looked;
   // The folder itself comes last: cut off in the middle, the next start goes on.
   if (auto given = walk(folder, [&](const Entry& entry) { return give(entry, account); }); !given)
     return given;
@@ -143,8 +147,19 @@ bool is_to_be_given(const Entry& folder, const Account& account) {
   return folder.info.st_uid != account.user && holds(Capability::kChown);
 }
 
+/// A tmpfs of a container, or /tmp: the account can write there as it is.
+bool is_everybodys(const Entry& folder) {
+  return (folder.info.st_mode & S_ISVTX) != 0 && (folder.info.st_mode & S_IWOTH) != 0;
+}
+
 bool bears(std::string_view name, std::string_view own) {
   return name == own || (name.starts_with(own) && name[own.size()] == '.');
+}
+
+Walk::IsOwn bears_one_of(std::span<const std::string_view> own_names) {
+  return [own_names](std::string_view name, const Entry&) {
+    return std::ranges::any_of(own_names, [name](std::string_view own) { return bears(name, own); });
+  };
 }
 
 }  // namespace
@@ -154,13 +169,19 @@ base::Status give_folder(const std::string& path, const Account& account,
   if (auto made = make(path, kStateMode); !made) return fail(std::move(made.error()));
   auto folder = open_entry(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY, path);
   if (!folder) return fail(std::move(folder.error()));
-  if (!is_to_be_given(*folder, account)) return {};
-  // A tmpfs of a container, or /tmp: the account can write there as it is.
-  if ((folder->info.st_mode & S_ISVTX) != 0 && (folder->info.st_mode & S_IWOTH) != 0) return {};
-  const auto is_own = [own_names](std::string_view name, const Entry&) {
-    return std::ranges::any_of(own_names, [name](std::string_view own) { return bears(name, own); });
-  };
-  return give_all(*folder, account, Walk(account, is_own));
+  if (!is_to_be_given(*folder, account) || is_everybodys(*folder)) return {};
+  return give_all(*folder, account, Walk(account, bears_one_of(own_names)));
+}
+
+base::Status may_give_folder(const std::string& path, const Account& account,
+                             std::span<const std::string_view> own_names) {
+  auto folder = open_entry(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY, path);
+  if (!folder) {
+    if (folder.error().code() == ErrorCode::kNotFound) return {};  // it is made
+    return fail(std::move(folder.error()));
+  }
+  if (!is_to_be_given(*folder, account) || is_everybodys(*folder)) return {};
+  return look_at_all(*folder, Walk(account, bears_one_of(own_names)));
 }
 
 base::Status give_socket_folder(const std::string& socket, const Account& account) {

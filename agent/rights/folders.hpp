@@ -22,6 +22,10 @@ namespace flowtally::rights {
 [[nodiscard]] base::Status give_folder(const std::string& path, const Account& account,
                                        std::span<const std::string_view> own_names);
 
+/// Whether give_folder() would refuse it, as it is now; nothing is made or changed.
+[[nodiscard]] base::Status may_give_folder(const std::string& path, const Account& account,
+                                           std::span<const std::string_view> own_names);
+
 /// The same for the folder of a socket, but one that is there already is given away only if it bears our name
 /// and holds nothing but sockets: /run is not ours, and /home/flowtally is somebody's home.
 [[nodiscard]] base::Status give_socket_folder(const std::string& socket, const Account& account);

@@ -500,6 +500,9 @@ TEST_CASE("a state directory with other things in it is not taken", "[net]") {
   const fs::path state = host.temp.path / "state";
   fs::create_directories(state / "dpkg");
   std::ofstream(state / "dpkg" / "status") << "x";
+  Program check({"check", "--state-dir", state.string(), "--bpffs", host.bpffs.path(), "--user", kUser});
+  static_cast<void>(check.wait());
+  CHECK(check.out().find("a start refuses it") != std::string::npos);
   Program program(host.arguments({"--user", kUser}));
   CHECK(program.wait() == 3);
   INFO(program.err());

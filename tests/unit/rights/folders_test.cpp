@@ -32,7 +32,17 @@ uid_t owner(const fs::path& path) {
 
 void write(const fs::path& path) { std::ofstream(path) << "x"; }
 
-base::Status give(const fs::path& path) { return rights::give_folder(path.string(), kAccount, kOwn); }
+base::Status look(const fs::path& path) { return rights::may_give_folder(path.string(), kAccount, kOwn); }
+
+/// Which is what a look before it has said.
+base::Status give(const fs::path& path) {
+  const bool there = fs::exists(path);
+  const auto looked = look(path);
+  CHECK(fs::exists(path) == there);
+  auto given = rights::give_folder(path.string(), kAccount, kOwn);
+  CHECK(looked.has_value() == given.has_value());
+  return given;
+}
 
 /// Refused, with the reason and what to do, and nothing has changed hands.
 void check_refused(const fs::path& folder, const std::string& reason) {
