@@ -19,7 +19,7 @@ if(NOT LIBBPF_FOUND)
   message(FATAL_ERROR "libbpf >= 1.3 is needed (its TCX calls); on Debian 12 it is in bookworm-backports. ${FLOWTALLY_SETUP_HINT}")
 endif()
 
-foreach(package zstd xxhash microhttpd systemd)
+foreach(package zstd xxhash microhttpd)
   string(TOUPPER ${package} name)
   pkg_check_modules(${name} IMPORTED_TARGET "lib${package}")
   if(NOT ${name}_FOUND)
