@@ -39,7 +39,7 @@ int in_child(const std::string& process, const std::string& count, int descripto
 
 int count_of_passed() {
   const auto count = passed_sockets();
-  return count ? *count : kFailed;
+  return count ? *count & 0x7f : kFailed;  // a count below zero is not to look like a refusal
 }
 
 TEST_CASE("sockets are taken by the process they are passed to, and by it only", "[unit]") {
