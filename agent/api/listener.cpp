@@ -17,8 +17,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
+
+#include "api/passed_sockets.hpp"
 
 namespace flowtally::api {
 namespace {
@@ -30,7 +31,6 @@ using base::fail;
 constexpr int kBacklog = 512;
 constexpr mode_t kSocketMode = 0660;
 constexpr mode_t kFolderMode = 0755;
-constexpr int kSystemdSocketsMax = 4;
 constexpr std::size_t kGroupBytesMax = std::size_t{64} << 10U;
 
 Error errno_error(std::string what) { return Error::from_errno(errno, std::move(what)); }
@@ -215,22 +215,19 @@ base::Result<std::vector<Listener>> Listener::from_systemd() {
   std::vector<Listener> listeners;
   // The variables stay and the sockets are copied: the next session with another configuration takes them
   // too.
-  const int count = ::sd_listen_fds(0);
-  if (count < 0) return fail(Error::from_errno(-count, step));
-  for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; ++fd) {
+  auto count = passed_sockets();
+  if (!count) return fail(std::move(count.error()).during(step));
+  for (int fd = kFirstPassedSocket; fd < kFirstPassedSocket + *count; ++fd) {
     base::UniqueFd owned(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (!owned.valid()) return fail(errno_error(step));
-    const bool local = ::sd_is_socket_unix(fd, SOCK_STREAM, 1, nullptr, 0) > 0;
-    const bool tcp = ::sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, 1, 0) > 0;
-    if (count > kSystemdSocketsMax || (!local && !tcp)) {
+    const PassedSocket kind = kind_of_socket(fd);
+    if (kind == PassedSocket::kUseless)
       return fail(Error(ErrorCode::kInvalidArgument,
-                        fmt::format("{}: {} of them, and descriptor {} is {}", step, count, fd,
-                                    local || tcp ? "one too many" : "no stream socket that listens"))
+                        fmt::format("{}: descriptor {} is no stream socket that listens", step, fd))
                       .advise("Give the .socket unit ListenStream= lines only"));
-    }
     // The HTTP library waits by poll().
     static_cast<void>(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK));
-    Listener listener(std::move(owned), local);
+    Listener listener(std::move(owned), kind == PassedSocket::kUnix);
     if (auto named = listener.look_up_name(); !named) return fail(std::move(named.error()).during(step));
     listeners.push_back(std::move(listener));
   }

@@ -36,6 +36,8 @@ function(flowtally_bpf name source)
   add_custom_command(
     OUTPUT "${object}"
     COMMAND "${BPF_CLANG}" -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror
+            # The names of the files are in the object: not where this folder happens to lie.
+            "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=." "-ffile-prefix-map=${CMAKE_BINARY_DIR}=build"
             -I "${PROJECT_SOURCE_DIR}/include" -I "${PROJECT_SOURCE_DIR}"
             -idirafter "/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}"
             -MD -MT "${object}" -MF "${object}.d" -c "${source}" -o "${object}.new"
