@@ -14,6 +14,8 @@ ExitCode pause() {
     fmt::print(stderr, "flowtally: {}\n", stop.error().text());
     return ExitCode::kFailed;
   }
+  fmt::print("at rest until SIGINT or SIGTERM\n");
+  static_cast<void>(std::fflush(stdout));
   pollfd wait{.fd = stop->fd(), .events = POLLIN, .revents = 0};
   while (::poll(&wait, 1, -1) <= 0) continue;  // interrupted
   return ExitCode::kOk;
