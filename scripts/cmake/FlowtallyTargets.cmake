@@ -59,15 +59,25 @@ endfunction()
 
 # flowtally_test(NAME LABELS unit… SRCS a_test.cpp… DEPS record… [TIMEOUT s]): one test program, one ctest entry with the
 # labels. Exit 77 is a skip with its reason printed (tests/support/main.cpp).
+# FLOWTALLY_TEST_LABELS: only tests with one of these are built; empty: all. test_paths.h has the paths of this tree; whoever
+# needs one includes it, so that a compiler's cache has the others' objects for every tree.
+set(FLOWTALLY_TEST_LABELS "" CACHE STRING "Labels of the tests that are built; empty: all")
 function(flowtally_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "LABELS;SRCS;DEPS;LINK" ${ARGN})
+  if(FLOWTALLY_TEST_LABELS)
+    set(wanted ${arg_LABELS})
+    list(REMOVE_ITEM wanted ${FLOWTALLY_TEST_LABELS})
+    if(wanted STREQUAL arg_LABELS)
+      return()
+    endif()
+  endif()
   add_executable(${name} ${arg_SRCS})
   target_link_libraries(${name} PRIVATE flowtally_flags flowtally_test_main ${arg_LINK})
   foreach(dep ${arg_DEPS})
     target_link_libraries(${name} PRIVATE flowtally_${dep})
   endforeach()
-  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}")
-  target_compile_definitions(${name} PRIVATE FLOWTALLY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}"
+                             "${PROJECT_BINARY_DIR}/tests/paths")
   add_test(NAME ${name} COMMAND ${name})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "support/catch.hpp"
+#include "test_paths.h"
 
 namespace flowtally::test {
 namespace {

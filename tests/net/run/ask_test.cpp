@@ -25,6 +25,7 @@
 #include "support/shell.hpp"
 #include "support/temp_dir.hpp"
 #include "support/wait_until.hpp"
+#include "test_paths.h"
 
 namespace flowtally::test {
 namespace {

@@ -16,6 +16,7 @@
 #include "support/process.hpp"
 #include "support/shell.hpp"
 #include "support/wait_until.hpp"
+#include "test_paths.h"
 
 namespace flowtally::test {
 namespace {

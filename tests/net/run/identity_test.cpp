@@ -20,6 +20,7 @@
 #include "support/local_api_stub.hpp"
 #include "support/packet_builder.hpp"
 #include "support/process.hpp"
+#include "test_paths.h"
 
 namespace flowtally::test {
 namespace {

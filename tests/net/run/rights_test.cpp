@@ -37,6 +37,7 @@
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
 #include "support/wait_until.hpp"
+#include "test_paths.h"
 
 namespace flowtally::test {
 namespace {

@@ -31,6 +31,7 @@
 #include "support/privilege.hpp"
 #include "support/process.hpp"
 #include "support/temp_dir.hpp"
+#include "test_paths.h"
 
 namespace flowtally::test {
 namespace {

@@ -16,6 +16,7 @@
 #include "server/servers/server.hpp"
 #include "support/catch.hpp"
 #include "support/wait_until.hpp"
+#include "test_paths.h"
 
 namespace flowtally::test {
 namespace {

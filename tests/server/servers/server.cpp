@@ -17,6 +17,7 @@
 
 #include "base/unique_fd.hpp"
 #include "support/catch.hpp"
+#include "test_paths.h"
 
 namespace flowtally::test {
 namespace {

@@ -11,6 +11,7 @@
 
 #include "support/catch.hpp"
 #include "support/process.hpp"
+#include "test_paths.h"
 #include "unit/tidy/source_tree.hpp"
 
 namespace flowtally::test {

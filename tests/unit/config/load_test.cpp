@@ -15,6 +15,7 @@
 #include "config/print.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
+#include "test_paths.h"
 #include "unit/config/machine.hpp"
 #include "unit/config/random_settings.hpp"
 

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "test_paths.h"
 #include "unit/config/machine.hpp"
 
 namespace flowtally::config {

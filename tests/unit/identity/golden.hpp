@@ -11,6 +11,7 @@
 
 #include "model/address_text.hpp"
 #include "support/catch.hpp"
+#include "test_paths.h"
 
 namespace flowtally::identity {
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "test_paths.h"
 
 namespace flowtally::record {
 

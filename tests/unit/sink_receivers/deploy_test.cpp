@@ -8,6 +8,7 @@
 #include "record/parse.hpp"
 #include "sink/batch_maker.hpp"
 #include "support/catch.hpp"
+#include "test_paths.h"
 #include "unit/sink_receivers/batches.hpp"
 
 namespace flowtally::sink {

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "test_paths.h"
+
 namespace flowtally::tidy {
 namespace {
 
