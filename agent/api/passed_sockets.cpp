@@ -18,7 +18,8 @@ using base::ErrorCode;
 using base::fail;
 
 base::Result<int> number_in(const char* variable) {
-  const std::string_view text(std::getenv(variable));
+  const char* const set = std::getenv(variable);
+  const std::string_view text(set != nullptr ? set : "");
   int value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value < 0)

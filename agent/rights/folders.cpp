@@ -107,7 +107,8 @@ class Walk {
                     .advise("Give flowtally a folder of its own, or put that elsewhere"));
   }
 
-  base::Status one(std::string_view name, const Entry& entry, const Visit& visit, int depth) const {
+  [[nodiscard]] base::Status one(std::string_view name, const Entry& entry, const Visit& visit,
+                                 int depth) const {
     if (depth == 0 && !is_own_(name, entry))
       return refused(fmt::format("{} is not flowtally's, and its folder is another user's: it is not taken",
                                  entry.path));
