@@ -1,6 +1,6 @@
 // This file loads an object file that has programs for both hooks of a device, a pair for each kind of link
 // layer. A pair is verified when the first device of its kind is there: the verifier's work is most of a
-// start, and a host has a device of one kind nearly always (docs/adr/0004-four-entry-points.md).
+// start, and a host has a device of one kind nearly always (docs/adr/0012-programs-when-they-are-needed.md).
 #pragma once
 
 #include <array>

@@ -60,8 +60,7 @@ base::Error not_ours(const std::string& path, const std::string& what) {
   return base::Error(base::ErrorCode::kPermission, fmt::format("{} is {}", path, what))
       .advise(
           "Find out who made it, remove it, and mount the BPF file system with mode=0700, so that only root "
-          "can "
-          "make anything there");
+          "can make anything there");
 }
 
 }  // namespace
@@ -95,8 +94,7 @@ base::Result<PinDirectory> PinDirectory::open(const Descriptor& parent, const st
   std::string path = fmt::format("{}/{}", above, name);
   if (missing == Missing::kMake && ::mkdirat(parent->get(), text.c_str(), 0700) != 0 && errno != EEXIST) {
     auto error = base::Error::from_errno(errno, fmt::format("make the directory {} for pins", path));
-    if (error.code() != base::ErrorCode::kPermission && error.sys_errno() != EROFS)
-      return base::fail(std::move(error));
+    if (error.code() != base::ErrorCode::kPermission) return base::fail(std::move(error));
     return base::fail(std::move(error).advise(
         "In a container AppArmor's usual profile forbids to write below /sys: mount the host's "
         "BPF file system at /bpf and give --bpffs /bpf; it must not be read-only"));
