@@ -188,6 +188,15 @@ struct Rooms {
   TempDir temp;
 };
 
+/// Once both processes have the rights that they keep.
+pid_t capturer_of(Program& program) {
+  program.wait_for_output("counting tailscale0");
+  program.wait_for_output("the agent has no capability");
+  const pid_t capturer = child_of(program.pid());
+  REQUIRE(capturer > 0);
+  return capturer;
+}
+
 const std::string kUser = std::to_string(kAgent);
 
 }  // namespace
@@ -196,11 +205,8 @@ TEST_CASE("the agent has no capability and a user of its own, the capturer has t
   enter_fresh_namespace();
   Rooms host;
   Program program(host.arguments({"--user", kUser}));
-  program.wait_for_output("counting tailscale0");
-  program.wait_for_output("the agent has no capability");
   const pid_t agent = program.pid();
-  const pid_t capturer = child_of(agent);
-  REQUIRE(capturer > 0);
+  const pid_t capturer = capturer_of(program);
 
   for (const char* const set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}) {
     INFO(set);
@@ -325,11 +331,8 @@ TEST_CASE("what has the agent's rights can do nothing that is not the agent's", 
   enter_fresh_namespace();
   Rooms host;
   Program program(host.arguments({"--user", kUser}));
-  program.wait_for_output("counting tailscale0");
-  program.wait_for_output("the agent has no capability");
   const pid_t agent = program.pid();
-  const pid_t capturer = child_of(agent);
-  REQUIRE(capturer > 0);
+  const pid_t capturer = capturer_of(program);
   app::RunOptions options;
   options.journal = false;
   options.user = kUser;
@@ -529,11 +532,8 @@ TEST_CASE("no secret of a sink is in the capturer's memory, and nobody's memory 
                       << "}\n  two: {type: splunk, url: 'http://127.0.0.1:1', token: '${FT_TOKEN}'}\n";
   Program program(host.arguments({"--user", kUser, "--config", file.string()}),
                   {"FT_TOKEN=" + in_environment});
-  program.wait_for_output("counting tailscale0");
-  program.wait_for_output("the agent has no capability");
   const pid_t agent = program.pid();
-  const pid_t capturer = child_of(agent);
-  REQUIRE(capturer > 0);
+  const pid_t capturer = capturer_of(program);
   CHECK(has_in_memory(agent, in_file));
   CHECK(has_in_memory(agent, in_environment));
   CHECK_FALSE(has_in_memory(capturer, in_file));
