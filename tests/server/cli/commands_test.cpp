@@ -288,8 +288,9 @@ TEST_CASE("Ctrl-C ends a question that nobody answers", "[server]") {
   REQUIRE(::bind(silent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
   REQUIRE(::listen(silent.get(), 4) == 0);
   Terminal asking;
+  base::UniqueFd client;  // Open until the end: a connection that is closed would be another reason to end.
   const std::jthread presser([&] {
-    const base::UniqueFd client(::accept4(silent.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    client.reset(::accept4(silent.get(), nullptr, nullptr, SOCK_CLOEXEC));
     asking.press_stop();
   });
   const Outcome outcome = cli::run_query({.socket = path}, asking.console);
