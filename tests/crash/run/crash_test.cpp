@@ -69,7 +69,8 @@ TEST_CASE("killed at random instants under traffic, each packet is in exactly on
   std::uniform_int_distribution<std::uint32_t> life_packets(0, 150'000);  // up to a second or so
   const auto end = std::chrono::steady_clock::now() + random_kills_for();
   int kills = 0;
-  for (; std::chrono::steady_clock::now() < end; ++kills) {
+  // On a slow machine the time is over after few.
+  for (; kills < 6 || std::chrono::steady_clock::now() < end; ++kills) {
     Program program(host.run_arguments());
     const std::uint32_t last = writer.next() + life_packets(random);
     while (writer.next() < last) std::this_thread::yield();
@@ -82,7 +83,6 @@ TEST_CASE("killed at random instants under traffic, each packet is in exactly on
   INFO(kills << " kills, " << written << " packets, " << counted.records << " records");
   check_no_hole(counted);
   CHECK(counted.all == written);
-  CHECK(kills > 5);
 }
 
 TEST_CASE("stopped and started again under traffic nothing is missing; detach leaves nothing", "[crash]") {
