@@ -9,9 +9,11 @@ target_compile_options(flowtally_flags INTERFACE
 # abi.h and the UAPI headers are plain C.
 target_include_directories(flowtally_flags INTERFACE "${PROJECT_SOURCE_DIR}/agent" "${PROJECT_SOURCE_DIR}/include")
 
-# flowtally_library(NAME SRCS a.cpp… DEPS base…): static library flowtally::NAME from one folder of agent/.
+# flowtally_library(NAME [PER_FLOW] SRCS a.cpp… DEPS base…): static library flowtally::NAME from one folder of agent/.
+# PER_FLOW: it does something for each flow, so it is made fast in builds that are small in all else (the image's, whose
+# type is None; ADR 11).
 function(flowtally_library name)
-  cmake_parse_arguments(arg "" "" "SRCS;DEPS;LINK" ${ARGN})
+  cmake_parse_arguments(arg "PER_FLOW" "" "SRCS;DEPS;LINK" ${ARGN})
   set(target flowtally_${name})
   add_library(${target} STATIC ${arg_SRCS})
   add_library(flowtally::${name} ALIAS ${target})
@@ -20,6 +22,9 @@ function(flowtally_library name)
     target_link_libraries(${target} PUBLIC flowtally_${dep})
   endforeach()
   target_link_libraries(${target} PUBLIC ${arg_LINK})
+  if(arg_PER_FLOW)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:None>:-O2>)
+  endif()
 endfunction()
 
 # flowtally_bpf(NAME SOURCE): compiles SOURCE for BPF and makes NAME.skel.h; INTERFACE target NAME_skel. Files are

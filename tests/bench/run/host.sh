@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What flowtally costs a host: tests/bench/run/host.sh FLOWTALLY [--json]. Start to the first counted packet, new and over
-# pins; packets that a restart leaves uncounted; memory idle and with 100,000 flows in a window; CPU idle. In two network
+# pins; packets that a restart leaves uncounted; memory and CPU, idle and with 100,000 flows in each window. In two network
 # namespaces of its own, joined by a veth pair of which one end is called tailscale0.
 set -euo pipefail
 program=$(readlink -f "${1:?the program}")
@@ -125,10 +125,12 @@ while time.monotonic() < end:
     time.sleep(max(0, 5 - (time.monotonic() - begun)))
 PYTHON
 pids+=("$flows")
-most=0
+most=0 cpu=$(ticks)
 while kill -0 "$flows" 2> /dev/null; do now=$(pss); [ "$now" -le "$most" ] || most=$now; sleep 0.2; done
+busy=$(ticks)
 answers || true
 latest=$("$program" query --state-dir "$work/state" --json --group-by time:1s 2> /dev/null | jq -s 'flatten | [.. | .flows? // empty] | max // 0')
 say "memory with $latest flows in a window (most Pss)" "$(awk -v m="$most" 'BEGIN {printf "%.1f", m / 1024}')" MiB
+say "CPU with that, of one core, over 40 s" "$(awk -v t=$((busy - cpu)) -v hz="$(getconf CLK_TCK)" 'BEGIN {printf "%.2f", t / hz / 40 * 100}')" %
 stop
 "$program" detach --bpffs "$work/bpf" > /dev/null
