@@ -51,9 +51,9 @@ std::string read_file(const fs::path& path) {
   return text;
 }
 
-/// Until the pipe that `program` writes to is full: nothing more comes for ten of its windows. Its bytes alone do not
-/// tell that: a write that does not fit into the last page begins a new one (fs/pipe.c, pipe_write), so that a full pipe
-/// of 64 KiB can hold little more than half of that.
+/// Until the pipe that `program` writes to is full: nothing more comes for ten of its windows. Its bytes
+/// alone do not tell that: a write that does not fit into the last page begins a new one (fs/pipe.c,
+/// pipe_write), so that a full pipe of 64 KiB can hold little more than half of that.
 void wait_until_held_up(const Program& program) {
   std::size_t before = 0;
   auto since = std::chrono::steady_clock::now();
