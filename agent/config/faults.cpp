@@ -60,6 +60,6 @@ std::string shown(std::string_view text) {
   return out;
 }
 
-std::string quoted(std::string_view text) { return fmt::format("\"{}\"", shown(text)); }
+std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", shown(text)); }
 
 }  // namespace flowtally::config

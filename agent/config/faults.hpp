@@ -59,7 +59,7 @@ class Faults {
 [[nodiscard]] std::string place_text(const Place& at, const std::vector<std::string>& files);
 
 /// Somebody's word for a message: in quotation marks, on one line, cut where it is long.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 /// The same without quotation marks, for keys.
 [[nodiscard]] std::string shown(std::string_view text);
 

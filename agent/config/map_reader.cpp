@@ -17,7 +17,7 @@ constexpr std::size_t kNameBytesMax = 128;  // of a header, a label, a property
 std::string what_is(const KeyInfo& key, const Node& node) {
   const bool may_be_secret = key.type == ValueType::kSecret ||
                              (key.type == ValueType::kUrl && node.written.find('@') != std::string::npos);
-  return may_be_secret ? "the value" : quoted(node.written);
+  return may_be_secret ? "the value" : in_quotes(node.written);
 }
 
 /// The filter language shows the text below its sentence.

@@ -24,7 +24,7 @@ std::expected<void, std::string> put(std::string_view inside, const Environment&
                                      Substituted& to) {
   const std::size_t colon = inside.find(kInstead);
   const std::string_view name = inside.substr(0, colon);
-  if (!is_name(name)) return std::unexpected(fmt::format("{} is no name of a variable", quoted(name)));
+  if (!is_name(name)) return std::unexpected(fmt::format("{} is no name of a variable", in_quotes(name)));
   if (!environment) {
     return std::unexpected(
         fmt::format("${{{}}}: variables are not put in here; write $${{ for ${{ as it is", shown(name)));

@@ -207,7 +207,8 @@ Read read_list(const KeyInfo& key, std::span<const std::string> texts) {
   if (texts.size() > kListMax) return wrong(fmt::format("has more than {} entries", kListMax));
   Texts list;
   for (const std::string& text : texts) {
-    if (std::ranges::find(list, text) != list.end()) return wrong(fmt::format("has {} twice", quoted(text)));
+    if (std::ranges::find(list, text) != list.end())
+      return wrong(fmt::format("has {} twice", in_quotes(text)));
     std::string problem;
     if (key.type == ValueType::kWords && !is_one_of(text, key.words)) problem = not_one_of(text, key.words);
     if (key.type == ValueType::kInterfaces && (text.empty() || !is_one_line(text) || !is_interface(text)))
@@ -217,7 +218,7 @@ Read read_list(const KeyInfo& key, std::span<const std::string> texts) {
       if (!status || *status < kStatusMin || *status > kStatusMax)
         problem = fmt::format("is no HTTP status from {} to {}", kStatusMin, kStatusMax);
     }
-    if (!problem.empty()) return wrong(fmt::format("{} {}", quoted(text), problem));
+    if (!problem.empty()) return wrong(fmt::format("{} {}", in_quotes(text), problem));
     list.push_back(text);
   }
   return Value(std::move(list));

@@ -151,10 +151,11 @@ base::Status check_unique(const std::string& file, const FileTailnet& read) {
   std::map<model::Endpoint, const FileNode*> endpoints;
   const auto take = [&](const FileNode& node) -> base::Status {
     const auto refuse = [&](std::string_view what, const FileNode& other) {
-      return fail(yaml_error(file, *node.at,
-                             fmt::format("node {} has the same {} as node {} of line {}",
-                                         quoted(node.node.id), what, quoted(other.node.id), other.at->line))
-                      .advise("Correct one of them"));
+      return fail(
+          yaml_error(file, *node.at,
+                     fmt::format("node {} has the same {} as node {} of line {}", in_quotes(node.node.id),
+                                 what, in_quotes(other.node.id), other.at->line))
+              .advise("Correct one of them"));
     };
     if (const auto [at, added] = ids.emplace(node.node.id, &node); !added) return refuse("id", *at->second);
     for (const model::Address& address : node.node.addresses) {
@@ -186,7 +187,7 @@ base::Status check_exit_node(const std::string& file, FileTailnet& read) {
   if (read.prefs.exit_node) return {};
   const std::string meant = near_miss(read.exit_node, known);
   return fail(yaml_error(file, *read.exit_node_at,
-                         fmt::format("exit_node: {} is no peer{}", quoted(read.exit_node),
+                         fmt::format("exit_node: {} is no peer{}", in_quotes(read.exit_node),
                                      meant.empty() ? "" : fmt::format(" (did you mean \"{}\"?)", meant)))
                   .advise("Give the id or the name of one of the peers, or leave the key out"));
 }

@@ -16,7 +16,7 @@ constexpr std::size_t kShownBytesMax = 64;
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return fmt::format("\"{}\"{}", text.substr(0, kShownBytesMax),
                      text.size() > kShownBytesMax ? " (cut)" : "");
 }
@@ -51,31 +51,31 @@ base::Result<std::string> read_id(const Place& place, const YamlNode& node) {
 base::Result<std::string> read_tag(const Place& place, const YamlNode& node) {
   auto tag = read_text(place, node);
   if (!tag || (tag->starts_with("tag:") && tag->size() > 4)) return tag;
-  return place.refuse(node, quoted(*tag) + " is no tag", "Write tag:NAME, such as tag:server");
+  return place.refuse(node, in_quotes(*tag) + " is no tag", "Write tag:NAME, such as tag:server");
 }
 
 base::Result<bool> read_bool(const Place& place, const YamlNode& node) {
   if (node.kind == YamlNode::Kind::kScalar && node.text == "true") return true;
   if (node.kind == YamlNode::Kind::kScalar && node.text == "false") return false;
-  return place.refuse(node, quoted(node.text) + " is neither true nor false", "Write true or false");
+  return place.refuse(node, in_quotes(node.text) + " is neither true nor false", "Write true or false");
 }
 
 base::Result<model::Address> read_address(const Place& place, const YamlNode& node) {
   if (const auto address = model::parse_address(node.text)) return *address;
-  return place.refuse(node, quoted(node.text) + " is no IP address",
+  return place.refuse(node, in_quotes(node.text) + " is no IP address",
                       "Write it as 100.64.0.1 or \"fd7a:115c:a1e0::1\"");
 }
 
 base::Result<model::Prefix> read_prefix(const Place& place, const YamlNode& node) {
   if (const auto prefix = model::parse_prefix(node.text)) return *prefix;
-  return place.refuse(node, quoted(node.text) + " is no network",
+  return place.refuse(node, in_quotes(node.text) + " is no network",
                       "Write it as 192.168.77.0/24 or \"fd77:77:0:1::/64\"");
 }
 
 base::Result<model::Endpoint> read_endpoint(const Place& place, const YamlNode& node) {
   const auto endpoint = model::parse_endpoint(node.text);
   if (endpoint && endpoint->port != 0) return *endpoint;
-  return place.refuse(node, quoted(node.text) + " is no address with a port",
+  return place.refuse(node, in_quotes(node.text) + " is no address with a port",
                       "Write it as \"192.0.2.7:41641\" or \"[2001:db8::7]:41641\"");
 }
 
@@ -84,7 +84,7 @@ base::Result<std::uint16_t> read_port(const Place& place, const YamlNode& node) 
   const char* const end = node.text.data() + node.text.size();
   const auto [stop, error] = std::from_chars(node.text.data(), end, port);
   if (error == std::errc{} && stop == end && port != 0) return port;
-  return place.refuse(node, quoted(node.text) + " is no UDP port", "Write a number from 1 to 65535");
+  return place.refuse(node, in_quotes(node.text) + " is no UDP port", "Write a number from 1 to 65535");
 }
 
 }  // namespace flowtally::identity

@@ -25,7 +25,7 @@ using yaml::yaml_error;
 using yaml::YamlNode;
 
 /// A word of the file for a message, cut where it is long.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 /// What a reader needs besides the value: the names of the file and of the key.
 struct Place {
@@ -61,7 +61,7 @@ template <class T>
     auto value = read(place, item);
     if (!value) return base::fail(std::move(value.error()));
     if (std::ranges::find(to, *value) != to.end())
-      return place.refuse(item, quoted(item.text) + " stands here twice", "Leave one of them out");
+      return place.refuse(item, in_quotes(item.text) + " stands here twice", "Leave one of them out");
     to.push_back(std::move(*value));
   }
   return {};
@@ -102,7 +102,7 @@ template <class Into, std::size_t Count>
       const std::string meant = near_miss(key.text, known);
       return base::fail(
           yaml_error(file, key,
-                     fmt::format("unknown key {}{}", quoted(key.text),
+                     fmt::format("unknown key {}{}", in_quotes(key.text),
                                  meant.empty() ? "" : fmt::format(" (did you mean \"{}\"?)", meant)))
               .advise(allowed));
     }

@@ -319,7 +319,7 @@ base::Result<Filter> Filter::parse(std::string_view text) { return FilterParser(
 
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char character : text) {
     if (character == '"' || character == '\\') out += '\\';
@@ -337,7 +337,7 @@ std::string value_text(const Condition& condition) {
     return condition.from == condition.to ? fmt::format("{}", condition.from)
                                           : fmt::format("{}-{}", condition.from, condition.to);
   }
-  if (!condition.prefix.address.valid()) return quoted(condition.text);
+  if (!condition.prefix.address.valid()) return in_quotes(condition.text);
   return fmt::format("{}/{}", record::to_text(condition.prefix.address), condition.prefix.bits);
 }
 
