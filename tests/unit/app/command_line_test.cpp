@@ -170,7 +170,7 @@ std::vector<Finding> read_findings(const std::string& out) {
   return findings;
 }
 
-const Finding& finding(const std::vector<Finding>& findings, const std::string& what) {
+const Finding& finding(const std::vector<Finding>& findings, std::string_view what) {
   const auto found =
       std::ranges::find_if(findings, [&](const Finding& candidate) { return candidate.what == what; });
   INFO(what);
