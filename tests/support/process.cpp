@@ -131,6 +131,16 @@ std::size_t Program::unread_out() const {
   return static_cast<std::size_t>(waiting);
 }
 
+bool Program::out_is_full() const {
+  // Only the end that writes can be asked.
+  const base::UniqueFd end(
+      ::open(fmt::format("/proc/self/fd/{}", out_fd_.get()).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  REQUIRE(end.get() >= 0);
+  pollfd asked{.fd = end.get(), .events = POLLOUT, .revents = 0};
+  REQUIRE(::poll(&asked, 1, 0) >= 0);
+  return (asked.revents & POLLOUT) == 0;
+}
+
 int Program::wait(std::chrono::seconds deadline) {
   const auto end = std::chrono::steady_clock::now() + deadline;
   while (pump(50)) {

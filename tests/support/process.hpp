@@ -36,6 +36,10 @@ class Program {
 
   /// Bytes that wait in the pipe from its stdout.
   [[nodiscard]] std::size_t unread_out() const;
+  /// Whether that pipe has no page left (fs/pipe.c, pipe_poll). Its bytes do not tell: a write that does not
+  /// fit into the last page begins a new one, so that a full pipe of 64 KiB can hold little more than half of
+  /// that.
+  [[nodiscard]] bool out_is_full() const;
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   [[nodiscard]] const std::string& out() const noexcept { return out_; }
   [[nodiscard]] const std::string& err() const noexcept { return err_; }

@@ -51,20 +51,6 @@ std::string read_file(const fs::path& path) {
   return text;
 }
 
-/// Until the pipe that `program` writes to is full: nothing more comes for ten of its windows. Its bytes
-/// alone do not tell that: a write that does not fit into the last page begins a new one (fs/pipe.c,
-/// pipe_write), so that a full pipe of 64 KiB can hold little more than half of that.
-void wait_until_held_up(const Program& program) {
-  std::size_t before = 0;
-  auto since = std::chrono::steady_clock::now();
-  while (std::chrono::steady_clock::now() - since < std::chrono::seconds(1)) {
-    const std::size_t unread = program.unread_out();
-    if (unread != before || unread < 30'000) since = std::chrono::steady_clock::now();
-    before = unread;
-    std::this_thread::yield();
-  }
-}
-
 /// A tmpfs of 1 MiB on `path`.
 struct TempMount {
   explicit TempMount(fs::path on) : path(std::move(on)) {
@@ -109,7 +95,9 @@ TEST_CASE("a reader that stops reading holds up the records, not the counting; n
   std::uint32_t written = 0;
   {
     Writer writer(tun, 0);
-    wait_until_held_up(program);
+    while (!program.out_is_full()) std::this_thread::yield();
+    const auto more = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+    while (std::chrono::steady_clock::now() < more) std::this_thread::yield();
     written = writer.stop();
   }
   program.signal(SIGTERM);
